@@ -1,0 +1,70 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Kinds of failure. Every error this package returns for an answer of the service, or for the
+// lack of one, wraps exactly one of them; test with errors.Is.
+var (
+	ErrNotExist    = errors.New("no such file or directory")                    // -9, -11, 31063, 31066
+	ErrExist       = errors.New("file exists")                                  // -8, 31061
+	ErrName        = errors.New("the service does not take this name")          // -7, 4, 31062
+	ErrLogin       = errors.New("login needed or rejected")                     // -6 without a region, 104, a redirect to /login
+	ErrVerify      = errors.New("the account must be verified on the site")     // captcha, /simple-verify, 132, 400141 after a refresh
+	ErrPermission  = errors.New("permission denied")                            // 7, 8, 11, 31211, -22, 31401
+	ErrNoSpace     = errors.New("the drive's quota is used up")                 // -10, -32, 31112, 31218
+	ErrTooLarge    = errors.New("larger than the plan allows")                  // 58, 31364, 31365
+	ErrThrottled   = errors.New("the service limits the rate")                  // 31034, 429, 424629, 36013
+	ErrBusy        = errors.New("another operation of the account is running")  // 111, 10013
+	ErrInvalid     = errors.New("the service refused the request")              // 2, 3, 31023
+	ErrServer      = errors.New("the service failed")                           // 5xx, 1, 9001, 31080
+	ErrOffline     = errors.New("the service cannot be reached")                // DNS, connect, TLS, reset, timeout, a foreign page
+	ErrProtocol    = errors.New("the service's answer is not understood")       // not JSON, fields missing, wrong range
+	ErrUploadGone  = errors.New("the upload is no longer known to the service") // expired or unknown uploadid, 31190
+	ErrPartMissing = errors.New("the service lacks a part of the upload")       // 31363, 10 at create
+	ErrPartDigest  = errors.New("the service received other bytes than were sent")
+	ErrLinkExpired = errors.New("the download link is no longer valid")         // 31360, 31362, 31326; renewed inside this package
+	ErrChanged     = errors.New("the file changed on the service")              // the total size behind a link is not the one asked for
+	ErrRegion      = errors.New("the service is not available in this country") // 9000
+	ErrAddress     = errors.New("the address is not allowed")                   // internal/netguard refused it
+	ErrUnsupported = errors.New("not supported by the service")
+	ErrAllowance   = errors.New("the daily allowance is used up") // TeraboxDL 429
+)
+
+// Error is a failure with what it happened to. Its text is one line without secrets: no cookie,
+// token, signature or query string of a link.
+type Error struct {
+	Op     string // the service's name of the call: list, precreate, superfile2, dlink ...
+	Object string // path, link or host it was about; "" when there is none
+	Kind   error  // one of the sentinels above
+	Errno  int    // errno or error_code of the answer, 0 when there was none
+	Status int    // HTTP status, 0 when no answer came
+	Msg    string // the service's own words or the transport's, shortened
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	if e.Object != "" {
+		fmt.Fprintf(&b, " %q", e.Object)
+	}
+	b.WriteString(": ")
+	b.WriteString(e.Kind.Error())
+	switch {
+	case e.Errno != 0:
+		fmt.Fprintf(&b, " (errno %d)", e.Errno)
+	case e.Status >= 300:
+		fmt.Fprintf(&b, " (HTTP %d)", e.Status)
+	}
+	if e.Msg != "" {
+		b.WriteString(": ")
+		b.WriteString(e.Msg)
+	}
+	return b.String()
+}
+
+// Unwrap makes errors.Is(err, ErrNotExist) and its kin work.
+func (e *Error) Unwrap() error { return e.Kind }
