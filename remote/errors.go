@@ -3,7 +3,9 @@ package remote
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
+	"time"
 )
 
 // Kinds of failure. Every error this package returns for an answer of the service, or for the
@@ -43,6 +45,14 @@ type Error struct {
 	Errno  int    // errno or error_code of the answer, 0 when there was none
 	Status int    // HTTP status, 0 when no answer came
 	Msg    string // the service's own words or the transport's, shortened
+
+	// What retry.go needs to know about the answer.
+	unclear    bool          // no answer of the API, or a number no table knows
+	unreached  bool          // no connection: the request was not sent
+	retryAfter time.Duration // the least wait the service asked for
+	region     string        // prefix of the region's host that an errno -6 came with
+	moved      *url.URL      // the site's other base that a redirect named
+	follow     string        // path and query of a redirect within the base
 }
 
 func (e *Error) Error() string {
@@ -68,3 +78,25 @@ func (e *Error) Error() string {
 
 // Unwrap makes errors.Is(err, ErrNotExist) and its kin work.
 func (e *Error) Unwrap() error { return e.Kind }
+
+// unanswered marks a failure after which the service may or may not have executed the request:
+// it was sent, and the answer is lost or not the service's.
+type unanswered struct{ err error }
+
+func (u *unanswered) Error() string { return u.err.Error() }
+func (u *unanswered) Unwrap() error { return u.err }
+
+// AmbiguousCreate reports whether a failed Create may have made the file all the same, because
+// its answer was lost. The caller looks at the path before it tries again.
+func AmbiguousCreate(err error) bool {
+	var u *unanswered
+	return errors.As(err, &u)
+}
+
+// interrupted is the error of a call whose context ended; errors.Is finds the context's cause.
+func interrupted(op, object string, cause error) error {
+	if object == "" {
+		return fmt.Errorf("%s: %w", op, cause)
+	}
+	return fmt.Errorf("%s %q: %w", op, object, cause)
+}

@@ -1,0 +1,4 @@
+package remote
+
+type dialectState struct{}
+type uploadHosts struct{ slot slot }
