@@ -1,0 +1,41 @@
+// Package fs shows a drive as a directory tree: the only room that speaks FUSE and errno.
+//
+// # Vocabulary
+//
+// An inode is a file or directory as this mount knows it; it outlives the kernel's interest in
+// it (FORGET) and is found by name in its parent's children. A node (dirNode, fileNode) is the
+// thin go-fuse object around an inode, made anew whenever the kernel asks. A handle is one open
+// file. The content of a file is its committed version on the service and, while it is being
+// changed, a staged copy (writeback.File) that wins over it. A listing is the snapshot of one
+// directory; what this mount created, renamed or deleted lately wins over a listing that lags.
+// An aside is a file that was unlinked or replaced while open: it waits on the service under a
+// name of its own until the last handle closes.
+//
+// # Who calls it
+//
+// cmd/teraboxfs calls Mount, Drain and Unmount and gives the rooms below through Options. The
+// package asks Drive for metadata, blockcache for committed bytes and writeback for staged ones.
+//
+// # Reading the source
+//
+// dir.go and file.go hold the operations on nodes, handle.go and dirhandle.go those on open
+// files and directories; inode.go is the tree; listing.go keeps it in step with the service;
+// content.go is the life of a file's bytes; rename.go and unlink.go change names; commit.go
+// sends content and retry.go sends it again; errno.go is the one place that turns errors into
+// numbers.
+//
+// # Locks, outermost first
+//
+//  1. FS.paths: who may change what is at a path. Held over the network by commits and by
+//     changes of names; two holders conflict when one path is the other or above it.
+//  2. content.token: one commit of a file at a time. Held over the network.
+//  3. FS.tree.mu: names, parents and listings. Never held over the network.
+//  4. content.mu: one file's state. Never held over the network.
+//
+// # Goroutines
+//
+// FS owns them all: one for each commit under way (commit.go), one that tries failed commits
+// again (retry.go), one for each refresh of the quota (statfs.go), listings (listing.go). They
+// run on the context that Unmount cancels, and FS.Wait returns after the last has ended.
+// A FUSE request's context only stops that caller's waiting.
+package fs

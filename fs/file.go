@@ -1,0 +1,89 @@
+package fs
+
+import (
+	"context"
+	"syscall"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// fileNode is the kernel's view of a file.
+type fileNode struct {
+	fusefs.Inode
+	n *inode
+}
+
+var (
+	_ fusefs.NodeGetattrer = (*fileNode)(nil)
+	_ fusefs.NodeSetattrer = (*fileNode)(nil)
+	_ fusefs.NodeOpener    = (*fileNode)(nil)
+	_ fusefs.NodeStatfser  = (*fileNode)(nil)
+)
+
+func (f *fileNode) errno(op string, err error) syscall.Errno {
+	if err == nil {
+		return 0
+	}
+	return toErrno(f.n.fs.opts.Log, op, f.n.path(), err)
+}
+
+// Getattr answers stat.
+func (f *fileNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	f.n.fillAttr(&out.Attr)
+	return 0
+}
+
+// Setattr truncates and sets the time; mode and owner are accepted and stay what the mount says
+// (docs/semantics.md#permissions). A truncation without an open writer commits at once.
+func (f *fileNode) Setattr(ctx context.Context, fh fusefs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
+	if f.n.fs.opts.ReadOnly {
+		return syscall.EROFS
+	}
+	waiting, stop := f.n.fs.patient(ctx)
+	defer stop()
+	c := f.n.content
+	if size, ok := in.GetSize(); ok {
+		if h, ok := fh.(*handle); ok {
+			h.wrote.Store(true)
+		}
+		if err := c.resize(waiting, int64(size)); err != nil {
+			return f.errno("truncate", err)
+		}
+	}
+	if t, ok := in.GetMTime(); ok {
+		c.setMtime(waiting, t)
+	}
+	f.n.fillAttr(&out.Attr)
+	return 0
+}
+
+// resize truncates, and commits when no open handle will.
+func (c *content) resize(ctx context.Context, size int64) error {
+	if now, _ := c.sizeAndMtime(); now == size {
+		return nil
+	}
+	c.opened(true)
+	err := c.truncate(ctx, size)
+	if lastWriter := c.closed(true); err == nil && lastWriter {
+		err = c.commitFor(ctx)
+	}
+	c.discard(!c.node.detached())
+	return err
+}
+
+// Open opens the file. The kernel may keep its pages: a remote change gives the path a new node.
+func (f *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
+	waiting, stop := f.n.fs.patient(ctx)
+	defer stop()
+	h, err := f.n.content.open(waiting, flags, callerOf(ctx))
+	if err != nil {
+		return nil, 0, f.errno("open", err)
+	}
+	return h, fuse.FOPEN_KEEP_CACHE, 0
+}
+
+// Statfs answers as the root does.
+func (f *fileNode) Statfs(ctx context.Context, out *fuse.StatfsOut) syscall.Errno {
+	return f.n.fs.rootNode.Statfs(ctx, out)
+}

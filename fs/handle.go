@@ -1,0 +1,178 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+	"syscall"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"github.com/teraboxfs/teraboxfs/remote"
+)
+
+// handle is one open file.
+type handle struct {
+	c        *content
+	writable bool
+	opener   int            // process that opened it; 0: not known
+	reader   *versionReader // of the committed bytes, with this handle's access pattern
+
+	wrote atomic.Bool // it has changed the file since its last commit
+}
+
+var (
+	_ fusefs.FileReader    = (*handle)(nil)
+	_ fusefs.FileWriter    = (*handle)(nil)
+	_ fusefs.FileFlusher   = (*handle)(nil)
+	_ fusefs.FileFsyncer   = (*handle)(nil)
+	_ fusefs.FileReleaser  = (*handle)(nil)
+	_ fusefs.FileLseeker   = (*handle)(nil)
+	_ fusefs.FileAllocater = (*handle)(nil)
+)
+
+// open makes a handle for the thread tid.
+func (c *content) open(ctx context.Context, flags, tid uint32) (*handle, error) {
+	h := &handle{c: c, writable: flags&syscall.O_ACCMODE != syscall.O_RDONLY, reader: &versionReader{c: c}}
+	if h.writable && c.node.fs.opts.ReadOnly {
+		return nil, errReadOnly
+	}
+	c.opened(h.writable)
+	if !h.writable {
+		return h, nil
+	}
+	h.opener = threadGroup(tid)
+	if flags&syscall.O_TRUNC != 0 {
+		if err := c.clear(ctx); err != nil {
+			c.closed(true)
+			c.discard(true)
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+func (h *handle) errno(op string, err error) syscall.Errno {
+	if err == nil {
+		return 0
+	}
+	return toErrno(h.c.node.fs.opts.Log, op, h.c.node.path(), err)
+}
+
+// Read fills dest from byte offset off; short only at the end of the file.
+func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	waiting, stop := h.c.node.fs.patient(ctx)
+	defer stop()
+	n, err := h.readAt(waiting, dest, off)
+	if err != nil && !errors.Is(err, io.EOF) {
+		if errors.Is(err, remote.ErrNotExist) {
+			err = errors.Join(remote.ErrChanged, err) // the name was found; its bytes are gone
+		}
+		return nil, h.errno("read", err)
+	}
+	return fuse.ReadResultData(dest[:n]), 0
+}
+
+func (h *handle) readAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if staged := h.c.stagedOrNil(); staged != nil {
+		return staged.ReadAt(ctx, p, off)
+	}
+	return h.reader.ReadAt(ctx, p, off)
+}
+
+// Write stages data at byte offset off.
+func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
+	waiting, stop := h.c.node.fs.patient(ctx)
+	defer stop()
+	h.wrote.Store(true)
+	n, err := h.c.write(waiting, data, off)
+	return uint32(n), h.errno("write", err)
+}
+
+// Flush is the last place where close(2) can hear of a failure, but it comes for every copy of
+// the descriptor: it commits only what this handle has written, and only for the process that
+// opened it. What it leaves is committed by Release (docs/semantics.md#close).
+func (h *handle) Flush(ctx context.Context) syscall.Errno {
+	if !h.wrote.Load() || !h.calledByOpener(ctx) {
+		return 0
+	}
+	return h.commit(ctx, "close")
+}
+
+// Fsync commits whatever is staged of the file.
+func (h *handle) Fsync(ctx context.Context, _ uint32) syscall.Errno {
+	return h.commit(ctx, "fsync")
+}
+
+func (h *handle) commit(ctx context.Context, op string) syscall.Errno {
+	waiting, stop := h.c.node.fs.patient(ctx)
+	defer stop()
+	wrote := h.wrote.Swap(false)
+	err := h.c.commitFor(waiting)
+	if err != nil && wrote {
+		h.wrote.Store(true)
+	}
+	return h.errno(op, err)
+}
+
+// calledByOpener says whether the caller belongs to the process that opened the handle; where
+// that cannot be told, it is taken to.
+func (h *handle) calledByOpener(ctx context.Context) bool {
+	tid := callerOf(ctx)
+	if h.opener == 0 || int(tid) == h.opener {
+		return true
+	}
+	caller := threadGroup(tid)
+	return caller == 0 || caller == h.opener
+}
+
+// Release ends the handle. Nobody hears its result, so that a failure is logged, and shown as
+// pending until it succeeds.
+func (h *handle) Release(context.Context) syscall.Errno {
+	f := h.c.node.fs
+	h.reader.Close()
+	lastWriter := h.c.closed(h.writable)
+	if h.c.node.detached() {
+		h.c.dropIfUnused()
+		return 0
+	}
+	if h.writable && lastWriter {
+		if err := h.c.commit(f.ctx); err != nil {
+			f.opts.Log.Error("committed neither by close nor now; it will be tried again",
+				"path", h.c.node.path(), "err", err)
+		}
+	}
+	h.c.discard(!h.c.node.detached())
+	return 0
+}
+
+// Lseek finds data and holes: files here have none of the latter before their end.
+func (h *handle) Lseek(_ context.Context, off uint64, whence uint32) (uint64, syscall.Errno) {
+	size, _ := h.c.sizeAndMtime()
+	if off >= uint64(size) {
+		return 0, syscall.ENXIO
+	}
+	if whence == unix.SEEK_HOLE {
+		return uint64(size), 0
+	}
+	return off, 0
+}
+
+// Allocate extends the file; space below its end is always there. Punching holes is not
+// supported.
+func (h *handle) Allocate(ctx context.Context, off, size uint64, mode uint32) syscall.Errno {
+	if mode&^unix.FALLOC_FL_KEEP_SIZE != 0 {
+		return syscall.ENOTSUP
+	}
+	waiting, stop := h.c.node.fs.patient(ctx)
+	defer stop()
+	staged, err := h.c.stage()
+	if err != nil {
+		return h.errno("fallocate", err)
+	}
+	h.wrote.Store(true)
+	return h.errno("fallocate", staged.Allocate(waiting, int64(off), int64(size), mode&unix.FALLOC_FL_KEEP_SIZE != 0))
+}

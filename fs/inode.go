@@ -1,0 +1,120 @@
+package fs
+
+import (
+	"path"
+	"sync"
+	"time"
+)
+
+// localInoBase begins the range of inode numbers for entries that this mount made; below it are
+// the service's fs_ids.
+const localInoBase = 1 << 62
+
+// inode is one file or directory as this mount knows it.
+type inode struct {
+	fs  *FS
+	ino uint64 // shown to applications; never changes
+	gen uint64 // with ino, unique in this mount: a remote change gives a path a new inode
+
+	content *content   // files only; never changes
+	listing *directory // directories only; never changes
+
+	// Guarded by fs.tree.mu.
+	parent  *inode    // nil for the root, and once the inode has no name
+	name    string    // in parent, in asideIn, or the last one
+	asideIn *inode    // the directory where the unlinked file waits for its last close, under name
+	change  uint64    // fs.tree.seq when this mount last made, renamed or committed it; 0: never
+	until   time.Time // a listing that lacks the inode is not believed before this time
+	mtime   time.Time // directories only
+}
+
+// tree is the names of the mount.
+type tree struct {
+	mu      sync.RWMutex
+	root    *inode
+	nextIno uint64
+	nextGen uint64
+	seq     uint64 // counts this mount's own changes of names
+}
+
+func (n *inode) isDir() bool { return n.listing != nil }
+
+// path returns where the inode is in the drive; for an unlinked file, where its bytes wait or
+// where they last were.
+func (n *inode) path() string {
+	n.fs.tree.mu.RLock()
+	defer n.fs.tree.mu.RUnlock()
+	return n.pathLocked()
+}
+
+// pathLocked needs tree.mu.
+func (n *inode) pathLocked() string {
+	switch {
+	case n.parent != nil:
+		return path.Join(n.parent.pathLocked(), n.name)
+	case n.asideIn != nil:
+		return path.Join(n.asideIn.pathLocked(), n.name)
+	case n == n.fs.tree.root:
+		return n.fs.opts.Root
+	default:
+		return "/" + n.name
+	}
+}
+
+// detached says whether the inode no longer has a name.
+func (n *inode) detached() bool {
+	n.fs.tree.mu.RLock()
+	defer n.fs.tree.mu.RUnlock()
+	return n.parent == nil && n != n.fs.tree.root
+}
+
+// newInodeLocked makes an inode that is in no directory yet. fsID 0 takes a number from the
+// local range. It needs tree.mu.
+func (f *FS) newInodeLocked(fsID uint64, isDir bool) *inode {
+	t := &f.tree
+	t.nextGen++
+	n := &inode{fs: f, ino: fsID, gen: t.nextGen}
+	if fsID <= 1 || fsID >= localInoBase {
+		t.nextIno++
+		n.ino = localInoBase + t.nextIno
+	}
+	if isDir {
+		n.listing = newDirectory()
+	} else {
+		n.content = newContent(n)
+	}
+	return n
+}
+
+// attachLocked puts n, which has no name, into dir as name, where nothing is. It needs tree.mu.
+func (dir *inode) attachLocked(name string, n *inode) {
+	n.parent, n.name, n.asideIn = dir, name, nil
+	dir.listing.children[name] = n
+	delete(dir.listing.tombs, name)
+}
+
+// detachLocked takes the name from n. It needs tree.mu.
+func (n *inode) detachLocked() {
+	if n.parent == nil {
+		return
+	}
+	delete(n.parent.listing.children, n.name)
+	n.parent = nil
+}
+
+// touchedLocked notes that this mount has just changed n itself, so that older or lagging
+// listings do not undo it. It needs tree.mu.
+func (n *inode) touchedLocked() {
+	n.fs.tree.seq++
+	n.change = n.fs.tree.seq
+	n.until = n.fs.opts.Now().Add(listingLag)
+}
+
+// buryLocked notes that this mount has just removed name, an entry with fsID, from dir. It
+// needs tree.mu.
+func (dir *inode) buryLocked(name string, fsID uint64) {
+	dir.fs.tree.seq++
+	now := dir.fs.opts.Now()
+	dir.listing.tombs[name] = tomb{fsID: fsID, change: dir.fs.tree.seq, until: now.Add(listingLag)}
+	dir.mtime = now
+}

@@ -1,0 +1,186 @@
+package fs
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+const (
+	maxRequest   = 1 << 20  // bytes in one READ or WRITE
+	maxInFlight  = 48 << 20 // bytes of request buffers go-fuse may hold
+	maxBackgound = 64       // read-ahead requests the kernel may have open
+)
+
+// FS is one mounted file system.
+type FS struct {
+	opts     Options
+	server   *fuse.Server
+	rootNode *dirNode
+	started  time.Time
+
+	ctx    context.Context // of everything that outlives a request
+	cancel context.CancelFunc
+	work   sync.WaitGroup // goroutines of spawn
+	closed chan struct{}  // closed when the kernel has let go and all work has ended
+
+	paths *pathLocks
+	tree  tree
+	dirty dirtySet
+	quota quotaCache
+
+	spawnMu sync.Mutex
+	ending  bool        // guarded by spawnMu: no new goroutines
+	drained atomic.Bool // whoever unmounts has drained before
+}
+
+// Mount shows what o.Drive holds at dir and returns when the kernel has accepted the mount.
+func Mount(dir string, o Options) (*FS, error) {
+	f, err := newFS(o)
+	if err != nil {
+		return nil, err
+	}
+	f.server, err = fusefs.Mount(dir, f.rootNode, f.fuseOptions())
+	if err != nil {
+		f.end()
+		return nil, fmt.Errorf("mount %s: %w", dir, err)
+	}
+	f.spawn(f.retryLoop)
+	go f.untilUnmounted() // ends with the mount; Wait waits for it
+	return f, nil
+}
+
+// untilUnmounted ends the file system after the kernel has let go of it. A mount that was taken
+// away from outside (umount(8)) has had no chance to drain: it does so now.
+func (f *FS) untilUnmounted() {
+	defer close(f.closed)
+	f.server.Wait()
+	if !f.drained.Load() {
+		if err := f.Drain(f.ctx); err != nil {
+			f.opts.Log.Error("unmounted with files that are not on the drive; they stay staged", "err", err)
+		}
+	}
+	f.end()
+}
+
+// newFS builds the file system without a kernel.
+func newFS(o Options) (*FS, error) {
+	o.setDefaults()
+	f := &FS{opts: o, started: o.Now(), closed: make(chan struct{}), paths: newPathLocks()}
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	f.quota.fs = f
+	f.tree.mu.Lock()
+	f.tree.root = f.newInodeLocked(0, true)
+	f.tree.root.ino = 1
+	f.tree.root.mtime = f.started
+	f.tree.mu.Unlock()
+	f.rootNode = &dirNode{n: f.tree.root}
+	quota, err := o.Drive.Quota(f.ctx)
+	if err != nil {
+		f.cancel()
+		return nil, err
+	}
+	f.quota.last, f.quota.asked = quota, o.Now()
+	return f, nil
+}
+
+// fuseOptions are what the kernel is told.
+func (f *FS) fuseOptions() *fusefs.Options {
+	o := &f.opts
+	fo := &fusefs.Options{
+		AttrTimeout:     &o.AttrTimeout,
+		EntryTimeout:    &o.EntryTimeout,
+		NegativeTimeout: &o.NegativeTimeout,
+		UID:             o.UID,
+		GID:             o.GID,
+		Logger:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}
+	fo.MountOptions = fuse.MountOptions{
+		AllowOther:               o.AllowOther,
+		Options:                  append([]string(nil), o.MountOptions...),
+		FsName:                   o.FsName,
+		Name:                     "teraboxfs",
+		Debug:                    o.Debug,
+		Logger:                   f.fuseLogger(),
+		MaxWrite:                 maxRequest,
+		MaxReadAhead:             maxRequest,
+		MaxBackground:            maxBackgound,
+		MaxInflightRequestBytes:  maxInFlight,
+		DisableXAttrs:            true,
+		DisableSplice:            true, // replies come from memory, where splicing is slower
+		DirectMount:              true,
+		ExplicitDataCacheControl: true,
+		ExtraCapabilities:        fuse.CAP_ATOMIC_O_TRUNC, // tells open(O_TRUNC) from ftruncate
+		PanicHandler:             f.recovered,
+	}
+	if o.DefaultPermissions {
+		fo.MountOptions.Options = append(fo.MountOptions.Options, "default_permissions")
+	}
+	if o.ReadOnly {
+		fo.MountOptions.Options = append(fo.MountOptions.Options, "ro")
+	}
+	return fo
+}
+
+// fuseLogger takes go-fuse's own messages: every request when debugging, else what it has to
+// complain of.
+func (f *FS) fuseLogger() *log.Logger {
+	level := slog.LevelWarn
+	if f.opts.Debug {
+		level = slog.LevelDebug
+	}
+	return slog.NewLogLogger(f.opts.Log.Handler(), level)
+}
+
+// recovered answers EIO for a request whose handler panicked; the other files live on.
+func (f *FS) recovered(reason any) fuse.Status {
+	f.opts.Log.Error("bug: a request failed in a way it must not", "panic", fmt.Sprint(reason), "stack", stack())
+	return fuse.EIO
+}
+
+// spawn runs body on a goroutine of the file system's, on the context that ends with it. It
+// returns false, and runs nothing, when the file system is ending.
+func (f *FS) spawn(body func(ctx context.Context)) bool {
+	f.spawnMu.Lock()
+	defer f.spawnMu.Unlock()
+	if f.ending {
+		return false
+	}
+	f.work.Add(1)
+	go func() { // ends with body; end waits for it
+		defer f.work.Done()
+		body(f.ctx)
+	}()
+	return true
+}
+
+// end stops all work and waits for it.
+func (f *FS) end() {
+	f.spawnMu.Lock()
+	f.ending = true
+	f.spawnMu.Unlock()
+	f.cancel()
+	f.work.Wait()
+}
+
+// Wait returns when the file system is unmounted and its goroutines have ended.
+func (f *FS) Wait() { <-f.closed }
+
+// Unmount takes the mount from the tree. It fails while files are open; nothing changes then.
+// What is not committed stays staged: Drain first.
+func (f *FS) Unmount() error {
+	f.drained.Store(true)
+	if err := f.server.Unmount(); err != nil {
+		f.drained.Store(false)
+		return err
+	}
+	f.Wait()
+	return nil
+}

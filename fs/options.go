@@ -1,0 +1,84 @@
+package fs
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"time"
+
+	"github.com/teraboxfs/teraboxfs/blockcache"
+	"github.com/teraboxfs/teraboxfs/remote"
+	"github.com/teraboxfs/teraboxfs/writeback"
+)
+
+// Drive is the metadata of what is mounted. remote.Client is one; a share implements the reading
+// half and is mounted read-only. Errors are those of package remote.
+type Drive interface {
+	// List yields the entries of a directory, page by page.
+	List(ctx context.Context, dir string) iter.Seq2[[]remote.Entry, error]
+	Stat(ctx context.Context, path string) (remote.Entry, error)
+	Mkdir(ctx context.Context, path string) (remote.Entry, error)
+	Remove(ctx context.Context, paths ...string) error
+	// Move renames from to to; overwrite replaces a file that is there.
+	Move(ctx context.Context, from, to string, overwrite bool) error
+	Quota(ctx context.Context) (remote.Quota, error)
+}
+
+// Located is one version of a file. Entry has the path where that version is now, which follows
+// renames of the file and of the directories above it.
+type Located interface {
+	Entry() remote.Entry
+}
+
+// Options say what to mount and how. Drive, Cache and Fetcher are needed; the rest has defaults.
+type Options struct {
+	Drive   Drive
+	Cache   *blockcache.Cache
+	Fetcher func(Located) blockcache.Fetcher // where the bytes of one version come from
+	Staging *writeback.Store                 // nil makes the mount read-only
+
+	Root     string // path in the drive that becomes the mount's root; "" is "/"
+	ReadOnly bool
+
+	DirCache        time.Duration // life of a directory's listing; 0 asks the service every time
+	AttrTimeout     time.Duration // how long the kernel may keep attributes
+	EntryTimeout    time.Duration // how long the kernel may keep names
+	NegativeTimeout time.Duration // how long the kernel may keep the absence of a name
+
+	UID, GID uint32
+	DirMode  uint32 // permission bits of every directory; 0 is 0755
+	FileMode uint32 // permission bits of every file; 0 is 0644
+
+	AllowOther         bool
+	DefaultPermissions bool
+	Debug              bool     // log every FUSE request
+	FsName             string   // first column of mount(8) and df(1)
+	MountOptions       []string // further options for the kernel
+
+	Log *slog.Logger
+	Now func() time.Time // for tests; time.Now
+}
+
+func (o *Options) setDefaults() {
+	if o.Root == "" {
+		o.Root = "/"
+	}
+	if o.DirMode == 0 {
+		o.DirMode = 0o755
+	}
+	if o.FileMode == 0 {
+		o.FileMode = 0o644
+	}
+	if o.Staging == nil {
+		o.ReadOnly = true
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.FsName == "" {
+		o.FsName = "teraboxfs"
+	}
+}

@@ -1,0 +1,148 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"path"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/teraboxfs/teraboxfs/remote"
+)
+
+// rename moves the entry name of dir to newName in newDir, over what is there unless flags has
+// RENAME_NOREPLACE.
+func (f *FS) rename(ctx context.Context, dir *inode, name string, newDir *inode, newName string, flags uint32) error {
+	if flags&^unix.RENAME_NOREPLACE != 0 {
+		return unix.EINVAL
+	}
+	if err := checkName(newName); err != nil {
+		return err
+	}
+	src, err := dir.child(ctx, name)
+	if err != nil {
+		return err
+	}
+	dst, err := newDir.child(ctx, newName)
+	if err != nil && !errors.Is(err, remote.ErrNotExist) {
+		return err
+	}
+	if dst != nil && flags&unix.RENAME_NOREPLACE != 0 {
+		return remote.ErrExist
+	}
+	if dst == src {
+		return nil
+	}
+	if err := compatible(src, dst); err != nil {
+		return err
+	}
+	from, to := path.Join(dir.path(), name), path.Join(newDir.path(), newName)
+	if isBelow(to, from) {
+		return unix.EINVAL
+	}
+	if dst != nil && !dst.isDir() {
+		dst.content.abandon()
+	}
+	release, err := f.paths.acquire(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if src.isDir() {
+		return f.renameDir(ctx, src, dst, newDir, newName)
+	}
+	return f.renameFile(src, dst, newDir, newName)
+}
+
+// compatible says whether src may replace dst.
+func compatible(src, dst *inode) error {
+	switch {
+	case dst == nil || src.isDir() == dst.isDir():
+		return nil
+	case src.isDir():
+		return unix.ENOTDIR
+	default:
+		return unix.EISDIR
+	}
+}
+
+// renameDir moves a directory; both paths are held.
+func (f *FS) renameDir(ctx context.Context, src, dst, newDir *inode, newName string) error {
+	if dst != nil {
+		if err := f.removeDir(ctx, dst); err != nil {
+			return err
+		}
+	}
+	if err := f.move(src, path.Join(newDir.path(), newName), false); err != nil {
+		return err
+	}
+	f.tree.mu.Lock()
+	defer f.tree.mu.Unlock()
+	src.renamedLocked(newDir, newName, src.ino)
+	return nil
+}
+
+// renameFile moves a file over dst, if there is one; both paths are held. A file the service has
+// not seen yet is renamed here only: its commit replaces what is at the new path in one step.
+func (f *FS) renameFile(src, dst, newDir *inode, newName string) error {
+	var dstID uint64
+	if dst != nil {
+		id, needed := dst.content.needsService()
+		if needed {
+			if err := f.setAside(dst); err != nil {
+				return err
+			}
+			id = 0
+		}
+		dstID = id
+	}
+	srcID, _ := src.content.needsService()
+	if srcID != 0 {
+		if err := f.move(src, path.Join(newDir.path(), newName), dstID != 0); err != nil {
+			return err
+		}
+	}
+	f.tree.mu.Lock()
+	if dst != nil {
+		dst.detachLocked()
+	}
+	src.renamedLocked(newDir, newName, srcID)
+	f.tree.mu.Unlock()
+
+	if srcID == 0 && dstID != 0 {
+		src.content.inherit(dst.content)
+	}
+	if dst != nil {
+		dst.content.dropIfUnused()
+	}
+	return nil
+}
+
+// move has the service move n to to. What the service knows better makes the listings stale.
+func (f *FS) move(n *inode, to string, overwrite bool) error {
+	err := f.opts.Drive.Move(f.ctx, n.path(), to, overwrite)
+	if errors.Is(err, remote.ErrNotExist) || errors.Is(err, remote.ErrExist) {
+		n.parent.invalidate()
+	}
+	return err
+}
+
+// renamedLocked gives n its new place in the tree. It needs tree.mu.
+func (n *inode) renamedLocked(newDir *inode, newName string, fsID uint64) {
+	old, oldName := n.parent, n.name
+	n.detachLocked()
+	old.buryLocked(oldName, fsID)
+	newDir.attachLocked(newName, n)
+	newDir.mtime = n.fs.opts.Now()
+	n.touchedLocked()
+}
+
+// inherit makes the version at dst's path the one that the next commit replaces.
+func (c *content) inherit(dst *content) {
+	dst.mu.Lock()
+	occupant := dst.occupant
+	dst.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.occupant = occupant
+}

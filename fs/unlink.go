@@ -1,0 +1,204 @@
+package fs
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"path"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/teraboxfs/teraboxfs/remote"
+)
+
+// asidePrefix begins the name under which the service keeps a file that was unlinked or replaced
+// while it was open. It is left behind only by a mount that died; it may be deleted by hand.
+const asidePrefix = ".teraboxfs-unlinked-"
+
+// unlink removes the file called name from dir.
+func (f *FS) unlink(ctx context.Context, dir *inode, name string) error {
+	n, err := dir.child(ctx, name)
+	if err != nil {
+		return err
+	}
+	if n.isDir() {
+		return unix.EISDIR
+	}
+	n.content.abandon()
+	release, _, err := n.holdPath(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := f.removeFile(n); err != nil {
+		return err
+	}
+	n.content.dropIfUnused()
+	return nil
+}
+
+// removeFile takes the file from the service and from the tree; its path is held. Bytes that an
+// open handle may still want are moved aside first.
+func (f *FS) removeFile(n *inode) error {
+	fsID, needed := n.content.needsService()
+	switch {
+	case fsID == 0:
+	case needed:
+		return f.setAside(n)
+	default:
+		if err := f.opts.Drive.Remove(f.ctx, n.path()); err != nil && !errors.Is(err, remote.ErrNotExist) {
+			return err
+		}
+	}
+	f.tree.mu.Lock()
+	defer f.tree.mu.Unlock()
+	if n.parent != nil {
+		n.parent.buryLocked(n.name, fsID)
+		n.detachLocked()
+	}
+	return nil
+}
+
+// needsService returns the identity of what is at the file's path on the service, 0 for nothing,
+// and whether an open handle can get at some of its bytes only there.
+func (c *content) needsService() (fsID uint64, needed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.occupant == nil {
+		return 0, false
+	}
+	whole := c.staged != nil && c.base == nil
+	return c.occupant.FsID, c.handles > 0 && !whole && c.committed.Size > 0
+}
+
+// setAside gives an open file another name on the service and none here.
+func (f *FS) setAside(n *inode) error {
+	var tag [8]byte
+	rand.Read(tag[:])
+	from := n.path()
+	aside := asidePrefix + hex.EncodeToString(tag[:])
+	to := path.Join(path.Dir(from), aside)
+	if err := f.opts.Drive.Move(f.ctx, from, to, false); err != nil {
+		return err
+	}
+	fsID, _ := n.content.needsService()
+	f.tree.mu.Lock()
+	defer f.tree.mu.Unlock()
+	dir := n.parent
+	dir.buryLocked(n.name, fsID)
+	n.detachLocked()
+	n.name, n.asideIn = aside, dir
+	dir.listing.asides[n] = struct{}{}
+	return nil
+}
+
+// dropAside removes a file that was set aside, after its last close. The service keeps it when
+// that fails: it is a leftover then, and says so in the log.
+func (f *FS) dropAside(n *inode) {
+	f.tree.mu.RLock()
+	waiting := n.asideIn != nil
+	f.tree.mu.RUnlock()
+	if !waiting {
+		return
+	}
+	release, at, err := n.holdPath(f.ctx)
+	if err != nil {
+		return
+	}
+	defer release()
+	f.tree.mu.RLock()
+	dir := n.asideIn
+	f.tree.mu.RUnlock()
+	if dir == nil { // somebody was here first
+		return
+	}
+	if err := f.opts.Drive.Remove(f.ctx, at); err != nil && !errors.Is(err, remote.ErrNotExist) {
+		f.opts.Log.Warn("a deleted file that was open stays on the drive", "path", at, "err", err)
+	}
+	f.tree.mu.Lock()
+	defer f.tree.mu.Unlock()
+	delete(dir.listing.asides, n)
+	dir.buryLocked(n.name, n.ino)
+	n.asideIn = nil
+}
+
+// dropIfUnused lets go of what a file without a name holds, once no handle is open.
+func (c *content) dropIfUnused() {
+	c.mu.Lock()
+	inUse := c.handles > 0
+	c.mu.Unlock()
+	if inUse {
+		return
+	}
+	c.discard(false)
+	c.node.fs.dropAside(c.node)
+}
+
+// rmdir removes the empty directory called name from dir.
+func (f *FS) rmdir(ctx context.Context, dir *inode, name string) error {
+	n, err := dir.child(ctx, name)
+	if err != nil {
+		return err
+	}
+	if !n.isDir() {
+		return unix.ENOTDIR
+	}
+	release, _, err := n.holdPath(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return f.removeDir(ctx, n)
+}
+
+// removeDir removes a directory whose path is held. The service would delete what is in it, so
+// that it is listed afresh just before.
+func (f *FS) removeDir(ctx context.Context, n *inode) error {
+	err := n.refresh(ctx, f.opts.Now())
+	if err != nil && !errors.Is(err, remote.ErrNotExist) {
+		return err
+	}
+	f.tree.mu.RLock()
+	empty := len(n.listing.children) == 0
+	f.tree.mu.RUnlock()
+	if !empty {
+		return errNotEmpty
+	}
+	if err := f.rescueAsides(n); err != nil {
+		return err
+	}
+	if err := f.opts.Drive.Remove(f.ctx, n.path()); err != nil && !errors.Is(err, remote.ErrNotExist) {
+		return err
+	}
+	f.tree.mu.Lock()
+	defer f.tree.mu.Unlock()
+	if n.parent != nil {
+		n.parent.buryLocked(n.name, n.ino)
+		n.detachLocked()
+	}
+	return nil
+}
+
+// rescueAsides moves files that wait in a directory for their last close to the one above.
+func (f *FS) rescueAsides(dir *inode) error {
+	f.tree.mu.RLock()
+	up := dir.parent
+	var waiting []*inode
+	for n := range dir.listing.asides {
+		waiting = append(waiting, n)
+	}
+	f.tree.mu.RUnlock()
+	for _, n := range waiting {
+		from := n.path()
+		if err := f.opts.Drive.Move(f.ctx, from, path.Join(up.path(), path.Base(from)), false); err != nil {
+			return err
+		}
+		f.tree.mu.Lock()
+		delete(dir.listing.asides, n)
+		up.listing.asides[n] = struct{}{}
+		n.asideIn = up
+		f.tree.mu.Unlock()
+	}
+	return nil
+}
