@@ -1,0 +1,103 @@
+//go:build linux
+
+package integration
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// memoryLimit is the peak resident set a daemon may have.
+const memoryLimit = 256 * mib
+
+// mountPlain mounts with a binary without the race detector, which multiplies memory.
+func mountPlain(t *testing.T, emu *Emulator) *Mount {
+	t.Helper()
+	bin, err := plainBinary()
+	require.NoError(t, err)
+	return mountWith(t, emu, mountSpec{binary: bin})
+}
+
+// startPlainEmulator runs an emulator at full speed.
+func startPlainEmulator(t *testing.T) *Emulator {
+	t.Helper()
+	bin, err := plainBinary()
+	require.NoError(t, err)
+	return startEmulatorOf(t, bin)
+}
+
+// requireSmall ends the test when a daemon has needed too much memory.
+func requireSmall(t *testing.T, m *Mount, what string) {
+	t.Helper()
+	peak := m.PeakRSS()
+	t.Logf("%s: peak RSS %d MiB", what, peak/mib)
+	require.Less(t, peak, memoryLimit, "peak RSS while %s", what)
+}
+
+// TestMemoryOfBigFile writes and reads a file much larger than the memory a daemon may have.
+func TestMemoryOfBigFile(t *testing.T) {
+	t.Parallel()
+	size := 2 * gib
+	if testing.Short() {
+		size = 512 * mib
+	}
+	emu := startPlainEmulator(t)
+	writer := mountPlain(t, emu)
+	require.NoError(t, writePattern(writer.Path("big"), 1, size))
+	requireSmall(t, writer, "writing")
+	in, err := emu.info("/big")
+	require.NoError(t, err)
+	require.Equal(t, size, in.Size)
+	require.Len(t, in.Blocks, int(size/partSize))
+	writer.Unmount()
+
+	reader := mountPlain(t, emu)
+	require.NoError(t, checkFile(reader.Path("big"), 1, size))
+	requireSmall(t, reader, "reading")
+}
+
+// TestMemoryOfBigDirectory lists and stats a directory of 20,000 entries.
+func TestMemoryOfBigDirectory(t *testing.T) {
+	t.Parallel()
+	const files = 20_000
+	emu := startPlainEmulator(t)
+	fill(t, emu, files)
+	m := mountPlain(t, emu)
+	entries, err := os.ReadDir(m.Path("dir"))
+	require.NoError(t, err)
+	require.Len(t, entries, files)
+	for i, e := range entries { // sorted, as the names are
+		require.Equal(t, fileName(i), e.Name())
+		st, err := e.Info()
+		require.NoError(t, err)
+		require.EqualValues(t, i%10, st.Size(), e.Name())
+	}
+	requireSmall(t, m, "listing")
+}
+
+// fileName returns the name of the i-th file of a big directory.
+func fileName(i int) string { return fmt.Sprintf("a file with a name of usual length %05d.txt", i) }
+
+// fill puts files into /dir of the drive, a few at a time. A plain http.Client is safe for concurrent use; require is not.
+func fill(t *testing.T, emu *Emulator, files int) {
+	t.Helper()
+	const workers = 8
+	errs := make([]error, workers)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < files && errs[w] == nil; i += workers {
+				errs[w] = emu.tryPut("/dir/"+fileName(i), bytes.Repeat([]byte("x"), i%10))
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+}
