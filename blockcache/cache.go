@@ -1,0 +1,140 @@
+package blockcache
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/teraboxfs/teraboxfs/internal/blocks"
+)
+
+// Cache is the process's cache of remote bytes. It is safe for concurrent use.
+type Cache struct {
+	cfg  Config
+	ctx  context.Context // of every flight
+	stop context.CancelFunc
+	wg   sync.WaitGroup // flights with a slot
+
+	mu      sync.Mutex
+	closed  bool
+	mem     *memory
+	readers map[*Reader]struct{} // open
+	queue   []*flight            // without a slot, in order of arrival
+	running map[*flight]struct{} // with a slot, at most cfg.Streams
+	flights int64                // started since New; also numbers them
+	count   counters
+}
+
+// New returns an empty cache. It starts nothing; Close ends what is started by reading.
+func New(cfg Config) (*Cache, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("block cache: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	return &Cache{
+		cfg:     cfg,
+		ctx:     ctx,
+		stop:    stop,
+		mem:     newMemory(cfg.Memory),
+		readers: make(map[*Reader]struct{}),
+		running: make(map[*flight]struct{}),
+	}, nil
+}
+
+// Open returns a Reader of obj. It costs no I/O and cannot fail; on a closed cache the Reader
+// answers ErrClosed. The caller closes it.
+func (c *Cache) Open(obj Object) *Reader {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := &Reader{cache: c, obj: obj, entry: c.mem.enter(obj)}
+	c.readers[r] = struct{}{}
+	return r
+}
+
+// Contains reports whether bytes off to off+n of obj, as far as the object has them, are all held
+// in whole grains. They may be evicted the moment after.
+func (c *Cache) Contains(obj Object, off, n int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := c.mem.objects[objectID{key: obj.Key, size: obj.Size}]
+	span := blocks.Span{Off: off, Len: n}.Clip(obj.Size)
+	return span.Empty() || (o != nil && c.mem.holds(o, span))
+}
+
+// Fill enters the bytes of obj at byte offset off, which the caller knows already, without
+// touching the network. Only whole grains are kept, and none when all memory is in use; p stays
+// the caller's.
+func (c *Cache) Fill(obj Object, off int64, p []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := c.mem.enter(obj)
+	defer c.mem.leave(o)
+
+	span := blocks.Span{Off: off, Len: int64(len(p))}.Clip(obj.Size)
+	first, end := grainSize.Within(span, obj.Size)
+	for i := first; i < end; i++ {
+		at := grainSize.Span(i, obj.Size)
+		if !c.fillGrain(o, i, p[at.Off-off:at.End()-off]) {
+			return
+		}
+	}
+}
+
+// fillGrain enters grain i, whose bytes are p, unless it is held or on its way already. It
+// reports false when there is no memory to be had. mu is held, but not while p is copied.
+func (c *Cache) fillGrain(o *object, i int64, p []byte) bool {
+	if c.closed || len(c.mem.queue) > 0 {
+		return false // flights are waiting for memory: theirs is more urgent
+	}
+	if !c.fillable(o, i) {
+		return true
+	}
+	s := c.mem.take()
+	if s == nil {
+		return false
+	}
+	c.mu.Unlock()
+	copy(s.buf, p)
+	c.mu.Lock()
+	if c.closed || !c.fillable(o, i) { // claimed or completed while we copied
+		c.mem.pool.drop(s)
+		return !c.closed
+	}
+	g := c.mem.entry(o, i)
+	f := g.flight
+	c.mem.keep(g, s, len(p))
+	if f != nil {
+		f.wakeWithin(grainSize.Span(i, o.id.size))
+	}
+	c.mem.settle()
+	return true
+}
+
+// fillable reports whether grain i may be completed from elsewhere: it is absent, or claimed by
+// a flight without a slot, which looks again once it has one.
+func (c *Cache) fillable(o *object, i int64) bool {
+	g := c.mem.look(o, i)
+	return g == nil || g.absent() || (g.flight != nil && g.flight.state == queued)
+}
+
+// Close ends every flight, fails those who wait with ErrClosed, and returns when the cache's
+// goroutines have ended. Reads fail with ErrClosed from then on. Closing again does nothing.
+func (c *Cache) Close() error {
+	c.mu.Lock()
+	if !c.closed {
+		c.closed = true
+		for _, f := range c.queue {
+			c.release(f, ErrClosed)
+			f.state = ended
+		}
+		c.queue = nil
+		for f := range c.running {
+			c.release(f, ErrClosed)
+		}
+		c.stop()
+	}
+	c.mu.Unlock()
+	c.wg.Wait()
+	return nil
+}

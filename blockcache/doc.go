@@ -1,0 +1,68 @@
+// Package blockcache reads byte ranges of immutable remote objects through a cache in memory,
+// fetching what is missing in as few and as early ranged streams as the access pattern allows.
+//
+// # Vocabulary
+//
+//   - Object: one immutable version of a file, cached under its Key. A changed file is another
+//     Object, a renamed one is not.
+//   - Block: 1 MiB of an object, the unit of recency: eviction takes the block that nobody has
+//     read for longest.
+//   - Grain: 128 KiB of a block, the unit of presence and of memory. A grain is absent, claimed
+//     by exactly one flight, or complete; the last grain of an object is as short as the object.
+//   - Slab: the memory of one grain. All slabs together are the budget (Config.Memory), whatever
+//     they hold: complete grains, grains in flight, grains a reader is copying from.
+//   - Flight: one ranged Fetch over a run of absent grains. It claims them when it is made and
+//     publishes bytes as they arrive: a reader waits for its own bytes, never for the flight.
+//   - Slot: the right of a flight to hold a stream open. There are Config.Streams of them.
+//   - Reader: one open file handle. It follows two sessions, each a place in the file that is
+//     read onward from, because a player reads index and data, or audio and video, in turns.
+//   - Window: how far ahead of its session's reading position a session has bytes fetched.
+//   - Demanded bytes are those a ReadAt is waiting for; all others are read-ahead.
+//
+// # Callers
+//
+// fs opens a Reader per file handle and calls ReadAt, possibly from many goroutines at once; fs
+// also hands over bytes it knows already (Fill). cmd makes the Fetchers. The cache never decides
+// whether an object is current: a Key says it all.
+//
+// # Guarantees
+//
+// A ReadAt returns the object's bytes or an error, never fewer without saying so. A stream that
+// ends early is io.ErrUnexpectedEOF to those who wait, and only whole grains outlive it. The bytes
+// held never exceed the budget. No byte is fetched twice while it is held or on its way: absent
+// is turned into claimed in the critical section that saw it absent. A ReadAt ends with
+// ErrTimeout when its bytes have not come within Config.ReadTimeout, whatever the Fetcher does.
+// The context of a ReadAt stops that call waiting and nothing else.
+//
+// # Locks
+//
+// There is one: Cache.mu guards all state of the package, that of Readers and flights included.
+// It is held for map lookups and list moves only; bytes are copied and streams are read without
+// it. Two rules make that safe:
+//
+//   - A slab is freed when its last reference goes. The flight holds one until the grain is
+//     complete and then leaves it to the grain; a reader holds one while it copies. Eviction
+//     only takes grains whose slab has no other reference and that no reader waits for.
+//   - Bytes of a grain before grain.n are never written again, bytes behind are never read.
+//
+// Nobody waits for memory while holding memory: a flight asks for its next slab when its last
+// grain is complete, thus evictable, and a ReadAt waits for one grain at a time. So a budget of
+// one slab is slow, but not a deadlock.
+//
+// # Goroutines
+//
+// One per flight that has a slot, owned by the Cache, on the Cache's context. It ends when its
+// range is read, when its Fetcher fails, when nobody wants it any more, or with Cache.Close, which
+// waits for all of them. Readers start none.
+//
+// # Where the disk tier goes
+//
+// Memory (memory.go, slab.go) knows no streams, and flights (flight.go, schedule.go) know memory
+// only through claim, publish and release. A tier between them has two doors: Cache.open, where a
+// flight finds what memory lacks, and Cache.publish, through which every completed grain passes.
+//
+// # Left to others
+//
+// Retries, expired links, resuming a broken stream and verifying an HTTP answer are the Fetcher's;
+// so is its own cap of connections. Errno, kernel caching and permissions are those of fs.
+package blockcache

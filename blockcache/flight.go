@@ -1,0 +1,239 @@
+package blockcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/teraboxfs/teraboxfs/internal/blocks"
+)
+
+// flightState says where a flight is in its life: it is queued, then running or at once ended,
+// and a running one ends when its goroutine does.
+type flightState int
+
+const (
+	queued  flightState = iota // waiting for a slot; nothing has been asked of the Fetcher
+	running                    // has a slot and a goroutine
+	ended
+)
+
+// emptyReads is how many times in a row a stream may yield neither bytes nor an error.
+const emptyReads = 100
+
+// flight is one ranged fetch over a run of grains, which it claimed when it was made. Mutable
+// fields are guarded by Cache.mu.
+type flight struct {
+	number int64
+	object *object
+	source Object // whose Fetcher is asked
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	state flightState
+
+	// released is set once the flight has given up its claims; from then on nothing it reads is
+	// entered and nobody hears of how it ends.
+	released bool
+
+	pos int64 // offset of the next byte to arrive; a grain border between two grains
+	end int64 // offset where the flight ends, on a grain border or at the end of the object; only ever lowered
+
+	filling *slab  // of the grain that pos is in, the flight's own reference; nil between grains
+	target  *grain // where filling is entered; nil when the grain was completed from elsewhere
+
+	moved   time.Time // when the last bytes arrived, or the flight got its slot
+	owners  []*session
+	waiters []*waiter
+}
+
+// demanded reports whether somebody waits for the flight at this moment.
+func (f *flight) demanded() bool { return len(f.waiters) > 0 }
+
+// wanted reports whether somebody waits for the flight or is going to read what it brings.
+func (f *flight) wanted() bool { return len(f.waiters) > 0 || len(f.owners) > 0 }
+
+// fly carries the bytes of f and then gives its slot back. It is the flight's goroutine.
+func (c *Cache) fly(f *flight) {
+	defer c.wg.Done()
+	err := c.carry(f)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.filling != nil {
+		c.mem.pool.drop(f.filling)
+		f.filling = nil
+	}
+	if !f.released {
+		if err != nil {
+			c.count.failed++
+			if !f.demanded() {
+				c.cfg.Log.Debug("read-ahead ended early", "key", f.object.id.key, "at", f.pos, "err", err)
+			}
+		}
+		c.release(f, err)
+	}
+	f.state = ended
+	delete(c.running, f)
+	c.dispatch()
+	c.mem.settle()
+}
+
+// carry fetches what f still has to bring and publishes it. It returns nil when everything came
+// or nothing more is wanted of f.
+func (c *Cache) carry(f *flight) error {
+	span := c.lookAgain(f)
+	if span.Empty() {
+		return nil
+	}
+	body, err := c.open(f, span)
+	if err != nil {
+		return fmt.Errorf("fetch bytes %s: %w", span, err)
+	}
+	defer body.Close() // nothing to learn: every byte wanted has been read by then
+	for {
+		buf, err := c.nextGrain(f)
+		if err != nil || buf == nil {
+			return err
+		}
+		if err := c.fill(f, body, buf); err != nil {
+			return fmt.Errorf("fetch bytes %s: %w", span, err)
+		}
+	}
+}
+
+// open is where a flight finds the bytes that memory lacks.
+func (c *Cache) open(f *flight, span blocks.Span) (io.ReadCloser, error) {
+	return f.source.Fetcher.Fetch(f.ctx, span.Off, span.Len)
+}
+
+// lookAgain returns what f has to fetch now that it has a slot: grains at either end of its run
+// may have been completed by Fill while it was queued.
+func (c *Cache) lookAgain(f *flight) blocks.Span {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.released {
+		return blocks.Span{}
+	}
+	for f.pos < f.end && !c.claimedBy(f, grainSize.Index(f.pos)) {
+		f.pos = grainSize.Span(grainSize.Index(f.pos), f.object.id.size).End()
+	}
+	for f.pos < f.end && !c.claimedBy(f, grainSize.Index(f.end-1)) {
+		f.end = grainSize.Floor(f.end - 1)
+	}
+	return blocks.Between(f.pos, f.end)
+}
+
+// claimedBy reports whether f is to bring grain i.
+func (c *Cache) claimedBy(f *flight, i int64) bool {
+	g := c.mem.look(f.object, i)
+	return g != nil && g.flight == f
+}
+
+// nextGrain returns where the bytes from f.pos to the end of their grain belong. It waits for
+// memory. The buffer is nil when nothing more is wanted of f.
+func (c *Cache) nextGrain(f *flight) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.released || f.pos == f.end {
+		return nil, nil
+	}
+	s, err := c.slabFor(f)
+	if err != nil {
+		return nil, err
+	}
+	if f.released || f.pos == f.end {
+		c.mem.pool.drop(s)
+		return nil, nil
+	}
+	f.filling, f.target = s, nil
+	i := grainSize.Index(f.pos)
+	if g := c.mem.look(f.object, i); g != nil && g.flight == f {
+		f.target, g.slab, g.n = g, s, 0
+	}
+	return s.buf[:grainSize.LenOf(i, f.object.id.size)], nil
+}
+
+// slabFor returns a slab for f, in turn with others who wait. mu is held, but not while waiting.
+func (c *Cache) slabFor(f *flight) (*slab, error) {
+	if len(c.mem.queue) == 0 {
+		if s := c.mem.take(); s != nil {
+			return s, nil
+		}
+	}
+	w := &slabWait{flight: f, ready: make(chan struct{})}
+	c.mem.queue = append(c.mem.queue, w)
+	c.mem.settle()
+	c.mu.Unlock()
+	select {
+	case <-w.ready:
+	case <-f.ctx.Done():
+	}
+	c.mu.Lock()
+	if w.slab != nil {
+		return w.slab, nil
+	}
+	c.mem.queue = slices.DeleteFunc(c.mem.queue, func(o *slabWait) bool { return o == w })
+	return nil, f.ctx.Err()
+}
+
+// fill reads exactly buf from body, publishing as the bytes arrive. It stops early, without an
+// error, when nothing more is wanted of f.
+func (c *Cache) fill(f *flight, body io.Reader, buf []byte) error {
+	for empty := 0; len(buf) > 0; {
+		n, err := body.Read(buf)
+		buf = buf[n:]
+		if n > 0 {
+			empty = 0
+			if !c.publish(f, n, len(buf) == 0) {
+				return nil
+			}
+		}
+		switch {
+		case len(buf) == 0: // an error now is for whoever reads on
+		case errors.Is(err, io.EOF):
+			return io.ErrUnexpectedEOF
+		case err != nil:
+			return err
+		case n == 0:
+			if empty++; empty == emptyReads {
+				return io.ErrNoProgress
+			}
+		}
+	}
+	return nil
+}
+
+// publish makes n more bytes of the grain being filled readable; whole means that they complete
+// it. It reports whether more is wanted of f.
+func (c *Cache) publish(f *flight, n int, whole bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count.bytesFetched += int64(n)
+	if f.released {
+		return false
+	}
+	i := grainSize.Index(f.pos)
+	f.pos += int64(n)
+	f.moved = time.Now()
+	if f.target != nil {
+		f.target.n += n
+	}
+	if whole {
+		if f.target != nil {
+			c.mem.keep(f.target, f.filling, f.target.n)
+			c.mem.touch(f.object, i)
+		} else {
+			c.mem.pool.drop(f.filling)
+		}
+		f.filling, f.target = nil, nil
+	}
+	f.wake(nil, func(w *waiter) bool { return w.need <= f.pos })
+	if whole {
+		c.mem.settle()
+	}
+	return f.pos < f.end
+}
