@@ -1,0 +1,180 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrGone is returned when no daemon answers at a socket.
+var ErrGone = errors.New("no daemon answers")
+
+// answerTime bounds how long a daemon may take to say how it is; it answers from memory.
+const answerTime = 5 * time.Second
+
+// Client speaks to one daemon.
+type Client struct {
+	path string
+	http *http.Client
+	pid  int
+}
+
+// Open reaches the daemon with this id in dir. It returns ErrGone when there is none.
+func Open(dir, id string) (*Client, error) {
+	if err := checkDir(dir); err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			err = ErrGone
+		}
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	return open(filepath.Join(dir, id+".sock"))
+}
+
+func open(path string) (*Client, error) {
+	conn, err := net.DialTimeout("unix", path, answerTime)
+	if err != nil {
+		return nil, fmt.Errorf("control socket %q: %w", path, ErrGone)
+	}
+	defer conn.Close()
+	peer, err := peerOf(conn.(*net.UnixConn))
+	if err != nil {
+		return nil, fmt.Errorf("control socket %q: %w", path, err)
+	}
+	if int(peer.Uid) != os.Geteuid() {
+		return nil, fmt.Errorf("control socket %q: user %d answers: %w", path, peer.Uid, ErrForeignDir)
+	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
+	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
+	return &Client{path: path, http: &http.Client{Transport: transport}, pid: int(peer.Pid)}, nil
+}
+
+// peerOf asks the kernel who listens at the other end.
+func peerOf(conn *net.UnixConn) (*unix.Ucred, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var peer *unix.Ucred
+	var peerErr error
+	if err := raw.Control(func(fd uintptr) {
+		peer, peerErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); err != nil {
+		return nil, err
+	}
+	return peer, peerErr
+}
+
+// PID is the process of the daemon, as the kernel names it here.
+func (c *Client) PID() int { return c.pid }
+
+// Status asks the daemon how it is.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	var status Status
+	body, err := c.do(ctx, http.MethodGet, "/v1/status")
+	if err != nil {
+		return status, err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(body).Decode(&status); err != nil {
+		return status, fmt.Errorf("control socket %q: status: %w", c.path, err)
+	}
+	return status, nil
+}
+
+// Drain waits until nothing is pending and calls report with every line of progress, from this
+// goroutine. The last progress has Done set; Files and Err in it say what is left. An error means
+// that the daemon was lost before it said so, or that ctx is done; the uploads go on then.
+func (c *Client) Drain(ctx context.Context, report func(Progress)) (Progress, error) {
+	body, err := c.do(ctx, http.MethodPost, "/v1/drain")
+	if err != nil {
+		return Progress{}, err
+	}
+	defer body.Close()
+	lines := json.NewDecoder(body)
+	for {
+		var p Progress
+		if err := lines.Decode(&p); err != nil {
+			if ctx.Err() != nil {
+				err = ctx.Err()
+			}
+			return p, fmt.Errorf("control socket %q: drain: %w", c.path, err)
+		}
+		report(p)
+		if p.Done {
+			return p, nil
+		}
+	}
+}
+
+func (c *Client) do(ctx context.Context, method, route string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://teraboxfs"+route, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("control socket %q: %w", c.path, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		return nil, fmt.Errorf("control socket %q: %s: HTTP %d", c.path, route, resp.StatusCode)
+	}
+	return resp.Body, nil
+}
+
+// WaitExit returns nil when the daemon's process has ended, and ctx's error when that is done first.
+func (c *Client) WaitExit(ctx context.Context) error {
+	fd, err := unix.PidfdOpen(c.pid, unix.PIDFD_NONBLOCK)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("wait for process %d: %w", c.pid, err)
+	}
+	defer unix.Close(fd)
+	for ctx.Err() == nil {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 100)
+		if n > 0 {
+			return nil
+		}
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("wait for process %d: %w", c.pid, err)
+		}
+	}
+	return ctx.Err()
+}
+
+// List returns the status of every daemon in dir that answers.
+func List(ctx context.Context, dir string) ([]Status, error) {
+	paths, err := sockets(dir)
+	if err != nil {
+		return nil, fmt.Errorf("control sockets: %w", err)
+	}
+	var all []Status
+	for _, path := range paths {
+		c, err := open(path)
+		if err != nil {
+			continue // left by a process that was killed; the next mount there replaces it
+		}
+		status, err := c.Status(ctx)
+		if err != nil {
+			continue // ending right now
+		}
+		status.PID = c.PID()
+		all = append(all, status)
+	}
+	return all, nil
+}

@@ -1,0 +1,227 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fakeDaemon has pending files that a test takes away.
+type fakeDaemon struct {
+	mu      sync.Mutex
+	pending []Pending     // guarded by mu
+	drained chan struct{} // closed when nothing is pending any more
+	failure error         // how the drain ends
+}
+
+func newFakeDaemon(pending ...Pending) *fakeDaemon {
+	return &fakeDaemon{pending: pending, drained: make(chan struct{})}
+}
+
+func (d *fakeDaemon) Status() Status {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return Status{ID: "id", Mountpoint: "/mnt", Pending: d.pending}
+}
+
+func (d *fakeDaemon) Drain(ctx context.Context) error {
+	select {
+	case <-d.drained:
+		return d.failure
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// finish empties the queue, or leaves it and fails.
+func (d *fakeDaemon) finish(failure error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.failure = failure
+	if failure == nil {
+		d.pending = nil
+	}
+	close(d.drained)
+}
+
+// socketDir is a short directory: a socket's path has at most 107 bytes.
+func socketDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ctl")
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// serve starts a server for d and returns a client of it.
+func serve(t *testing.T, dir string, d Daemon) *Client {
+	t.Helper()
+	s, err := Listen(dir, "id")
+	require.NoError(t, err)
+	s.Serve(d)
+	t.Cleanup(func() { assert.NoError(t, s.Close()) })
+	c, err := Open(dir, "id")
+	require.NoError(t, err)
+	return c
+}
+
+func TestStatusComesBack(t *testing.T) {
+	c := serve(t, socketDir(t), newFakeDaemon(Pending{Path: "/a", Bytes: 3, State: "failed", Err: "no"}))
+	s, err := c.Status(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, Status{ID: "id", Mountpoint: "/mnt", Pending: []Pending{{Path: "/a", Bytes: 3, State: "failed", Err: "no"}}}, s)
+	assert.Equal(t, os.Getpid(), c.PID())
+}
+
+func TestDrainReportsUntilDone(t *testing.T) {
+	d := newFakeDaemon(Pending{Path: "/a", Bytes: 3}, Pending{Path: "/b", Bytes: 4})
+	c := serve(t, socketDir(t), d)
+	var seen []Progress
+	last, err := c.Drain(t.Context(), func(p Progress) {
+		seen = append(seen, p)
+		if len(seen) == 1 {
+			d.finish(nil)
+		}
+	})
+	require.NoError(t, err)
+	assert.Equal(t, Progress{Files: 2, Bytes: 7}, seen[0])
+	assert.Equal(t, Progress{Done: true}, last)
+}
+
+func TestDrainSaysWhatIsLeft(t *testing.T) {
+	d := newFakeDaemon(Pending{Path: "/a", Bytes: 3})
+	d.finish(errors.New("commit \"/a\": the drive is full"))
+	last, err := serve(t, socketDir(t), d).Drain(t.Context(), func(Progress) {})
+	require.NoError(t, err)
+	assert.Equal(t, Progress{Files: 1, Bytes: 3, Done: true, Err: "commit \"/a\": the drive is full"}, last)
+}
+
+func TestDrainStopsWaitingWithItsContext(t *testing.T) {
+	c := serve(t, socketDir(t), newFakeDaemon(Pending{Path: "/a", Bytes: 3}))
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := c.Drain(ctx, func(Progress) { cancel() })
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestCloseEndsADrain(t *testing.T) {
+	dir := socketDir(t)
+	s, err := Listen(dir, "id")
+	require.NoError(t, err)
+	s.Serve(newFakeDaemon(Pending{Path: "/a"}))
+	c, err := Open(dir, "id")
+	require.NoError(t, err)
+	closed := make(chan error, 1)
+	var once sync.Once
+	last, err := c.Drain(t.Context(), func(Progress) {
+		once.Do(func() { go func() { closed <- s.Close() }() })
+	})
+	require.NoError(t, <-closed)
+	if err == nil {
+		assert.NotEmpty(t, last.Err, "a drain that was cut short is not done")
+	}
+	_, err = Open(dir, "id")
+	require.ErrorIs(t, err, ErrGone)
+}
+
+func TestSocketIsPrivateWhateverTheUmask(t *testing.T) {
+	dir := filepath.Join(socketDir(t), "new")
+	serve(t, dir, newFakeDaemon())
+	for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, "id.sock"): 0o600, filepath.Join(dir, "id.lock"): 0o600} {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		assert.Equal(t, want, info.Mode().Perm(), path)
+	}
+}
+
+func TestListenRefusesWhatALivingDaemonHas(t *testing.T) {
+	dir := socketDir(t)
+	serve(t, dir, newFakeDaemon())
+	_, err := Listen(dir, "id")
+	require.ErrorIs(t, err, ErrTaken)
+}
+
+func TestListenReplacesWhatADeadDaemonLeft(t *testing.T) {
+	dir := socketDir(t)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, "id.sock"), Net: "unix"})
+	require.NoError(t, err)
+	l.SetUnlinkOnClose(false)
+	require.NoError(t, l.Close())
+	found, err := List(t.Context(), dir)
+	require.NoError(t, err)
+	assert.Empty(t, found)
+	_, err = serve(t, dir, newFakeDaemon()).Status(t.Context())
+	require.NoError(t, err)
+}
+
+func TestListFindsEveryDaemon(t *testing.T) {
+	dir := socketDir(t)
+	serve(t, dir, newFakeDaemon())
+	found, err := List(t.Context(), dir)
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	assert.Equal(t, os.Getpid(), found[0].PID)
+	none, err := List(t.Context(), filepath.Join(dir, "missing"))
+	require.NoError(t, err)
+	assert.Empty(t, none)
+}
+
+func TestForeignDirectoriesAreRefused(t *testing.T) {
+	link := filepath.Join(socketDir(t), "link")
+	require.NoError(t, os.Symlink(socketDir(t), link))
+	_, err := Listen(link, "id")
+	require.ErrorIs(t, err, ErrForeignDir, "a symbolic link")
+
+	if os.Geteuid() != 0 {
+		_, err = Listen("/", "id")
+		require.ErrorIs(t, err, ErrForeignDir, "a directory of root")
+		return
+	}
+	dir := socketDir(t)
+	require.NoError(t, os.Chown(dir, 12345, 12345))
+	_, err = Listen(dir, "id")
+	require.ErrorIs(t, err, ErrForeignDir, "a directory of another user")
+	_, err = Open(dir, "id")
+	require.ErrorIs(t, err, ErrForeignDir, "a directory of another user")
+}
+
+func TestWaitExitReturnsWhenTheProcessEnds(t *testing.T) {
+	cmd := exec.Command("sleep", "60")
+	require.NoError(t, cmd.Start())
+	c := &Client{pid: cmd.Process.Pid}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, c.WaitExit(ctx), context.Canceled)
+
+	ended := make(chan error, 1)
+	go func() { ended <- c.WaitExit(context.Background()) }()
+	require.NoError(t, cmd.Process.Kill())
+	require.NoError(t, <-ended, "it is not waited for yet: a zombie has ended")
+	cmd.Wait()
+	require.NoError(t, c.WaitExit(context.Background()), "no such process")
+}
+
+func TestIDIsShortReadableAndUnique(t *testing.T) {
+	for name, tc := range map[string]struct{ mountpoint, prefix string }{
+		"plain":     {"/mnt/photos", "photos-"},
+		"long":      {"/mnt/" + "a-very-long-directory-name", "a-very-long-dire-"},
+		"odd bytes": {"/mnt/my drive\n☕", "my_drive__-"},
+		"root":      {"/", "_-"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id := ID(tc.mountpoint)
+			assert.Equal(t, tc.prefix, id[:len(id)-8])
+		})
+	}
+	assert.NotEqual(t, ID("/a/x"), ID("/b/x"))
+}

@@ -1,0 +1,68 @@
+package control
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Status is what a mount says of itself. It carries no secret.
+type Status struct {
+	ID         string    `json:"id"`
+	Mountpoint string    `json:"mountpoint"`
+	Source     string    `json:"source"`
+	Account    string    `json:"account,omitempty"` // empty for a share
+	PID        int       `json:"pid"`
+	Started    time.Time `json:"started"`
+	ReadOnly   bool      `json:"read_only"`
+	Version    string    `json:"version"`
+	Pending    []Pending `json:"pending"`
+}
+
+// Pending is one file that is not on the drive as it was written.
+type Pending struct {
+	Path  string `json:"path"`            // on the drive
+	Bytes int64  `json:"bytes"`           // size of the file
+	State string `json:"state"`           // as fs names it
+	Err   string `json:"error,omitempty"` // why the last attempt ended
+}
+
+// Progress is one line of a drain.
+type Progress struct {
+	Files int    `json:"files"` // still pending
+	Bytes int64  `json:"bytes"` // still pending
+	Done  bool   `json:"done"`  // the last line; Files > 0 then means that something is left
+	Err   string `json:"error,omitempty"`
+}
+
+// Daemon is what a server asks. Both methods are called from several goroutines.
+type Daemon interface {
+	Status() Status
+	// Drain returns nil when nothing is pending any more. ctx only ends the wait.
+	Drain(ctx context.Context) error
+}
+
+// ID names the mount at an absolute mount point: readable, unique, and short enough for a socket's
+// path.
+func ID(mountpoint string) string {
+	sum := sha256.Sum256([]byte(mountpoint))
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' {
+			return r
+		}
+		return '_'
+	}, filepath.Base(mountpoint))
+	return name[:min(len(name), 16)] + "-" + hex.EncodeToString(sum[:4])
+}
+
+// progressOf adds up what is pending.
+func progressOf(pending []Pending) Progress {
+	p := Progress{Files: len(pending)}
+	for _, f := range pending {
+		p.Bytes += f.Bytes
+	}
+	return p
+}
