@@ -21,7 +21,8 @@ type Client struct {
 	session *session
 	pacer   *pacer
 	api     *http.Client // calls; follows no redirect
-	data    *http.Client // parts and ranges; follows no redirect
+	data    *http.Client // ranges, over at most Streams connections to a host; follows no redirect
+	parts   *http.Client // parts, whose number in flight is the caller's; follows no redirect
 	dialect dialectState
 	uploads uploadHosts
 	manager slot // one task of the file manager at a time
@@ -59,8 +60,10 @@ func New(cfg Config) (*Client, error) {
 		manager: newSlot(),
 		uploads: uploadHosts{slot: newSlot()},
 	}
+	c.dialect.configured = cfg.Dialect
 	c.api = newHTTPClient(policy, netguard.API, 0, cfg)
 	c.data = newHTTPClient(policy, netguard.Data, cfg.Streams, cfg)
+	c.parts = newHTTPClient(policy, netguard.Data, 0, cfg)
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c, nil
 }
@@ -96,6 +99,7 @@ func (c *Client) Close() error {
 	c.running.Wait()
 	c.api.CloseIdleConnections()
 	c.data.CloseIdleConnections()
+	c.parts.CloseIdleConnections()
 	return nil
 }
 

@@ -26,6 +26,9 @@ func parseCookies(s string) (cookies, error) {
 		return c, errors.New("no cookie")
 	}
 	if !strings.ContainsAny(s, "=;") || isBareValue(s) {
+		if strings.ContainsAny(s, " \t") {
+			return c, errors.New("an ndus value has no spaces")
+		}
 		s = "ndus=" + s
 	}
 	parsed, err := http.ParseCookie(s)
@@ -46,7 +49,8 @@ func parseCookies(s string) (cookies, error) {
 
 // isBareValue tells a value with base64 padding from name=value.
 func isBareValue(s string) bool {
-	return !strings.Contains(s, ";") && strings.TrimRight(s, "=") != s && !strings.Contains(strings.TrimRight(s, "="), "=")
+	bare := strings.TrimRight(s, "=")
+	return bare != s && bare != "ndus" && !strings.ContainsAny(bare, "=;")
 }
 
 func (c *cookies) get(name string) string {

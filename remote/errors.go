@@ -79,6 +79,13 @@ func (e *Error) Error() string {
 // Unwrap makes errors.Is(err, ErrNotExist) and its kin work.
 func (e *Error) Unwrap() error { return e.Kind }
 
+// as is the same failure seen as another kind. The original may be shared.
+func (e *Error) as(kind error) *Error {
+	other := *e
+	other.Kind = kind
+	return &other
+}
+
 // unanswered marks a failure after which the service may or may not have executed the request:
 // it was sent, and the answer is lost or not the service's.
 type unanswered struct{ err error }

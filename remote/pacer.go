@@ -138,6 +138,16 @@ func (p *pacer) pause(ctx context.Context) error {
 	}
 }
 
+// heard takes the result of one call.
+func (p *pacer) heard(err error) {
+	switch e := errorOf(err); {
+	case err == nil:
+		p.succeeded()
+	case e != nil && e.Kind == ErrThrottled:
+		p.throttled(e.retryAfter)
+	}
+}
+
 // succeeded lets an automatic rate grow by one call a second for each second of success, but
 // only while the rate is what holds calls up.
 func (p *pacer) succeeded() {

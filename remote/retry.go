@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -26,6 +27,10 @@ type policy struct {
 // misconfigured service could send us in circles.
 const maxHops = 2
 
+// partTries is how often a part is sent: with the default waits they span the service's throttle
+// window of 35 to 40 seconds, however long each sending takes.
+const partTries = 12
+
 // perform sends r and hands the answer to read. It moves the session to another base when the
 // service says so, renews the token once when it is refused, and believes in a lost login only
 // when it is told twice.
@@ -41,6 +46,7 @@ func (c *Client) perform(ctx context.Context, r request, read func(state, reply)
 			if err == nil {
 				err = read(st, rep)
 			}
+			c.pacer.heard(err)
 			return err
 		})
 		e := errorOf(err)
@@ -74,10 +80,10 @@ func (c *Client) stateFor(ctx context.Context, r request) (state, error) {
 		return c.session.state(), nil
 	}
 	st, err := c.withToken(ctx)
-	if err != nil && errorOf(err) == nil {
-		err = interrupted(r.op, r.object, err)
+	if err != nil {
+		return state{}, interrupted(r.op, r.object, err)
 	}
-	return st, err
+	return st, nil
 }
 
 // followed goes where e points: to a region's base, to another base of the site, or along a
@@ -128,7 +134,6 @@ func (c *Client) withRetry(ctx context.Context, p policy, op func() error) error
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		last = op()
 		if last == nil {
-			c.pacer.succeeded()
 			return struct{}{}, nil
 		}
 		return struct{}{}, c.verdict(last, p, time.Since(start))
@@ -159,7 +164,6 @@ func (c *Client) verdict(err error, p policy, elapsed time.Duration) error {
 	switch e.Kind {
 	case ErrThrottled:
 		wait = max(wait, c.cfg.Backoff.Throttle)
-		c.pacer.throttled(e.retryAfter)
 	case ErrBusy:
 		wait = max(wait, min(c.cfg.Backoff.Busy+elapsed, 10*c.cfg.Backoff.Busy))
 	}
@@ -201,20 +205,44 @@ func errorOf(err error) *Error {
 	return e
 }
 
+// onUploadHosts runs send with an upload host until it succeeds or fails for good. A host that
+// does not know the account is given up for the whole client; one that cannot be reached only
+// for the next attempt.
+func (c *Client) onUploadHosts(ctx context.Context, send func(host *url.URL) error) error {
+	for clusters := 1; ; clusters++ {
+		var host *url.URL
+		turn := 0
+		err := c.withRetry(ctx, policy{tries: partTries}, func() (err error) {
+			host, err = c.uploads.pick(ctx, turn, c.locateUpload)
+			if err != nil {
+				return err
+			}
+			turn++
+			return send(host)
+		})
+		if !wrongCluster(err) || host == nil || clusters == maxClusters {
+			return err
+		}
+		c.uploads.reject(host)
+	}
+}
+
 // settle runs do, which must not happen twice. When do's answer is lost, look tells whether it
-// happened: done ends with success, otherwise do runs again, three times at most.
+// happened all the same: then that is success. Otherwise do runs again, three times at most, and
+// whatever it says is read in that light: a second attempt fails because the first succeeded.
 func settle(do func() error, look func() (done bool, err error)) error {
 	for tries := 1; ; tries++ {
 		err := do()
-		if !AmbiguousCreate(err) || tries == 3 {
+		lost := AmbiguousCreate(err)
+		if err == nil || tries == 1 && !lost {
 			return err
 		}
 		done, lookErr := look()
 		switch {
-		case lookErr != nil:
-			return err
-		case done:
+		case lookErr == nil && done:
 			return nil
+		case lookErr != nil || !lost || tries == 3:
+			return err
 		}
 	}
 }

@@ -1,0 +1,142 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+)
+
+const (
+	pageLength = 1000
+	maxPages   = 10000 // twice the files an account may have
+)
+
+// List is the content of directory dir, page by page as the service sends it. Entries that do
+// not belong there are left out and logged once; one that appears on two pages comes once. An
+// error ends the sequence and means that what came before is incomplete: callers must not take
+// it for the directory. A sequence that ends without one is complete.
+func (c *Client) List(ctx context.Context, dir string) iter.Seq2[[]Entry, error] {
+	return func(yield func([]Entry, error) bool) {
+		if dir != "/" {
+			if err := checkPaths("list", dir); err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+		l := listing{client: c, dir: dir, length: pageLength, seen: make(map[uint64]struct{})}
+		for page := 1; ; page++ {
+			entries, more, err := l.next(ctx, page)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if len(entries) > 0 && !yield(entries, nil) || !more {
+				return
+			}
+		}
+	}
+}
+
+// listing is one walk over the pages of a directory.
+type listing struct {
+	client *Client
+	dir    string
+	length int // of a full page, as asked for
+	whole  bool
+	seen   map[uint64]struct{} // fs_id of the entries given out
+}
+
+// next fetches a page and tells whether another may follow. The service has no reliable word for
+// the end: an empty page is one, and so is a short page. A first page that is short by a round
+// number may have hit a limit nobody told us about; then that is the length to ask for.
+func (l *listing) next(ctx context.Context, page int) (entries []Entry, more bool, err error) {
+	if page > maxPages {
+		return nil, false, l.broken("the listing has no end")
+	}
+	items, err := l.client.listPage(ctx, l.dir, page, l.length)
+	if err != nil || len(items) == 0 {
+		return nil, false, err
+	}
+	entries, repeated := l.keep(items)
+	if repeated == len(items) && page > 1 {
+		if l.whole {
+			return nil, false, nil
+		}
+		return nil, false, l.broken(fmt.Sprintf("page %d repeats earlier ones", page))
+	}
+	switch {
+	case len(items) > l.length: // it does not page, or not as asked; the next page tells
+		l.whole = true
+	case len(items) == l.length:
+	case page == 1 && len(items)%50 == 0:
+		l.length = len(items)
+	default:
+		return entries, false, nil
+	}
+	return entries, true, nil
+}
+
+func (l *listing) broken(msg string) error {
+	return &Error{Op: "list", Object: l.dir, Kind: ErrProtocol, Msg: msg}
+}
+
+// listPage fetches one page. An answer without a list is an error, never an empty directory.
+func (c *Client) listPage(ctx context.Context, dir string, page, length int) ([]item, error) {
+	var out struct {
+		envelope
+		List *[]item `json:"list"`
+	}
+	err := c.call(ctx, request{
+		op: "list", object: dir, path: "/api/list", limit: listLimit,
+		query: url.Values{
+			"dir": {dir}, "order": {"name"}, "desc": {"0"}, "showempty": {"0"},
+			"page": {strconv.Itoa(page)}, "num": {strconv.Itoa(length)},
+		},
+	}, &out)
+	if err != nil {
+		return nil, err
+	}
+	if out.List == nil {
+		return nil, &Error{Op: "list", Object: dir, Kind: ErrProtocol, Msg: "the answer has no list"}
+	}
+	return *out.List, nil
+}
+
+// keep drops what does not belong in the directory and what was given out before.
+func (l *listing) keep(items []item) (entries []Entry, repeated int) {
+	entries = make([]Entry, 0, len(items))
+	for i := range items {
+		e, ok := items[i].entry()
+		if !ok || !l.adopt(&e) {
+			if l.client.odd.first("list entry") {
+				l.client.log.Warn("listing holds an entry that cannot be shown, further ones are not reported",
+					"dir", l.dir, "path", tidy(items[i].Path))
+			}
+			continue
+		}
+		if _, dup := l.seen[e.FsID]; dup {
+			repeated++
+			continue
+		}
+		l.seen[e.FsID] = struct{}{}
+		entries = append(entries, e)
+	}
+	return entries, repeated
+}
+
+// adopt reports whether e lies directly in the directory. The service may spell the directory in
+// another case than we asked for it; the entry then gets our spelling.
+func (l *listing) adopt(e *Entry) bool {
+	parent, name := path.Split(e.Path)
+	if want := strings.TrimSuffix(l.dir, "/") + "/"; parent != want {
+		if !strings.EqualFold(parent, want) {
+			return false
+		}
+		e.Path = want + name
+	}
+	return true
+}

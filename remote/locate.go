@@ -1,0 +1,157 @@
+package remote
+
+import (
+	"context"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	maxClusters  = 4 // upload hosts one part is sent to before the account is taken for unknown
+	hostsDefault = 10 * time.Minute
+	hostsMin     = time.Minute
+	hostsMax     = time.Hour
+)
+
+// uploadHosts are the hosts that take parts, best first, until they expire.
+type uploadHosts struct {
+	slot slot // held while locating
+
+	mu      sync.Mutex
+	hosts   []*url.URL // guarded by mu
+	expires time.Time  // guarded by mu
+}
+
+// pick is the host for the turn-th attempt at a part; locate is called when none is known.
+func (u *uploadHosts) pick(ctx context.Context, turn int, locate func(context.Context) error) (*url.URL, error) {
+	if h := u.known(turn); h != nil {
+		return h, nil
+	}
+	if err := u.slot.acquire(ctx); err != nil {
+		return nil, interrupted("locateupload", "", err)
+	}
+	defer u.slot.release()
+	if h := u.known(turn); h != nil { // somebody located while we waited
+		return h, nil
+	}
+	if err := locate(ctx); err != nil {
+		return nil, err
+	}
+	return u.known(turn), nil
+}
+
+func (u *uploadHosts) known(turn int) *url.URL {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.hosts) == 0 || !time.Now().Before(u.expires) {
+		return nil
+	}
+	return u.hosts[turn%len(u.hosts)]
+}
+
+func (u *uploadHosts) set(hosts []*url.URL, lifetime time.Duration) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.hosts, u.expires = hosts, time.Now().Add(lifetime)
+}
+
+// reject forgets a host that does not know the account.
+func (u *uploadHosts) reject(host *url.URL) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	kept := make([]*url.URL, 0, len(u.hosts))
+	for _, h := range u.hosts {
+		if h.Host != host.Host {
+			kept = append(kept, h)
+		}
+	}
+	u.hosts = kept
+}
+
+// wrongCluster reports whether an upload host does not know the account: it is another region's,
+// or the cookie is bad, which the API hosts will tell.
+func wrongCluster(err error) bool {
+	e := errorOf(err)
+	return e != nil && (e.Errno == 31 || e.Errno == 31045)
+}
+
+// locateUpload asks the service which hosts take this account's parts, and remembers them.
+func (c *Client) locateUpload(ctx context.Context) error {
+	var out struct {
+		envelope
+		Host   flexText   `json:"host"`
+		Server []flexText `json:"server"`
+		Expire flexInt    `json:"expire"`
+	}
+	err := c.call(ctx, request{
+		op: "locateupload", path: "/rest/2.0/pcs/file", bare: true, query: url.Values{"method": {"locateupload"}},
+	}, &out)
+	if err != nil {
+		return err
+	}
+	names := []string{string(out.Host)}
+	for _, s := range out.Server {
+		names = append(names, string(s))
+	}
+	hosts := c.usableHosts(names)
+	if len(hosts) == 0 {
+		return &Error{Op: "locateupload", Object: tidy(string(out.Host)), Kind: ErrAddress, Msg: "no upload host belongs to the account's site"}
+	}
+	lifetime := hostsDefault
+	if out.Expire.set && out.Expire.n > 0 && out.Expire.n < int64(hostsMax/time.Second) {
+		lifetime = time.Duration(out.Expire.n) * time.Second
+	}
+	c.uploads.set(hosts, min(hostsMax, max(hostsMin, lifetime)))
+	return nil
+}
+
+// usableHosts turns what locateupload names into URLs. Parts need the cookie, so only hosts that
+// may see it count; one on another domain is looked for under our own by its first label, which
+// is how the service's domains mirror each other.
+func (c *Client) usableHosts(names []string) []*url.URL {
+	base := c.session.state().base
+	var hosts []*url.URL
+	seen := make(map[string]bool)
+	for _, name := range names {
+		u := c.uploadHost(base, name)
+		if u != nil && !seen[u.Host] {
+			seen[u.Host] = true
+			hosts = append(hosts, u)
+		}
+	}
+	return hosts
+}
+
+// uploadHost is the origin behind a host name, a whole origin or a bare label; nil when it is not
+// to be trusted.
+func (c *Client) uploadHost(base *url.URL, name string) *url.URL {
+	name = strings.ToLower(strings.TrimSpace(name))
+	label, isURL := name, strings.Contains(name, "://")
+	if name == "" {
+		return nil
+	}
+	if isURL || strings.ContainsAny(name, ".:") {
+		if !isURL {
+			name = base.Scheme + "://" + name
+		}
+		u, err := parseOrigin(name)
+		if err != nil {
+			return nil
+		}
+		if c.session.trusted(u) {
+			return u
+		}
+		label, _, _ = strings.Cut(u.Hostname(), ".")
+		if net.ParseIP(u.Hostname()) != nil {
+			return nil
+		}
+	}
+	u := regionBase(base, label)
+	if u == nil || !c.session.trusted(u) {
+		return nil
+	}
+	return u
+}

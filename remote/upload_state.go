@@ -1,4 +1,0 @@
-package remote
-
-type dialectState struct{}
-type uploadHosts struct{ slot slot }
