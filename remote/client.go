@@ -23,6 +23,7 @@ type Client struct {
 	api     *http.Client // calls; follows no redirect
 	data    *http.Client // ranges, over at most Streams connections to a host; follows no redirect
 	parts   *http.Client // parts, whose number in flight is the caller's; follows no redirect
+	ranges  ranges       // reading files
 	dialect dialectState
 	uploads uploadHosts
 	manager slot // one task of the file manager at a time
@@ -64,6 +65,7 @@ func New(cfg Config) (*Client, error) {
 	c.api = newHTTPClient(policy, netguard.API, 0, cfg)
 	c.data = newHTTPClient(policy, netguard.Data, cfg.Streams, cfg)
 	c.parts = newHTTPClient(policy, netguard.Data, 0, cfg)
+	c.ranges = newRanges(c)
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c, nil
 }
@@ -97,6 +99,7 @@ func (c *Client) Close() error {
 	c.mu.Unlock()
 	c.stop()
 	c.running.Wait()
+	c.ranges.renewals.Close()
 	c.api.CloseIdleConnections()
 	c.data.CloseIdleConnections()
 	c.parts.CloseIdleConnections()

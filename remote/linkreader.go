@@ -1,0 +1,170 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/teraboxfs/teraboxfs/internal/netguard"
+)
+
+// LinkReader reads byte ranges of objects through links. Client and teraboxdl read through it;
+// they differ in where links come from and in whether a cookie goes along. It is safe for
+// concurrent use and starts no goroutine.
+type LinkReader struct {
+	transport http.RoundTripper
+	guard     *netguard.Policy
+	streams   *Streams
+	authorize func(*http.Request) bool
+	userAgent string
+
+	patience time.Duration // how long a range may go without progress
+	backoff  Backoff
+	now      func() time.Time
+	log      *slog.Logger
+
+	gate gate
+}
+
+// LinkReaderConfig is what a LinkReader is made of.
+type LinkReaderConfig struct {
+	Transport http.RoundTripper // follows no redirect; made by Guard
+	Guard     *netguard.Policy
+	Streams   *Streams // bounds the connections of all who share it; its own 4 when nil
+	UserAgent string
+
+	// Authorize adds the account's cookie to a request if its host may see it, and reports
+	// whether it may. It is asked only while every earlier hop was the account's. Nil: never.
+	Authorize func(*http.Request) bool
+
+	ReadTimeout time.Duration // a range that makes no progress for so long fails; 60 s when 0
+	Backoff     Backoff
+	Now         func() time.Time // clock of the links' dates; time.Now when nil
+	Log         *slog.Logger     // nil discards
+}
+
+// NewLinkReader returns a reader. It does not touch the network.
+func NewLinkReader(cfg LinkReaderConfig) *LinkReader {
+	setDefault(&cfg.ReadTimeout, time.Minute)
+	if cfg.Streams == nil {
+		cfg.Streams = NewStreams(4)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &LinkReader{
+		transport: cfg.Transport,
+		guard:     cfg.Guard,
+		streams:   cfg.Streams,
+		authorize: cfg.Authorize,
+		userAgent: cfg.UserAgent,
+		patience:  cfg.ReadTimeout,
+		backoff:   cfg.Backoff.withDefaults(),
+		now:       cfg.Now,
+		log:       cfg.Log,
+	}
+}
+
+// Object is what is read through links.
+type Object struct {
+	Name   string // for messages, and its extension tells whether JSON may be content
+	Size   int64  // bytes; an answer that says otherwise is ErrChanged
+	Source LinkSource
+
+	// Check, when not nil, looks at the header of every answer that has passed all other checks.
+	// An error ends the read; it should wrap ErrChanged.
+	Check func(http.Header) error
+}
+
+// Open returns the n bytes of obj from byte offset off. The stream yields exactly n bytes and
+// then io.EOF, or the error that cut it short, never anything else; connections lost on the way
+// are made again at the offset reached. Open returns once the first answer is there, so that its
+// errors come early. ctx ends the whole read. The stream holds one of the reader's connections
+// until it is closed; Close may be called while a Read is under way and ends it.
+//
+// Errors wrap a sentinel of this package: ErrChanged when the object is not the one described,
+// ErrNotExist when the source says that it is gone, ErrThrottled, ErrOffline, ErrServer or
+// ErrProtocol when nothing helped for the read timeout.
+func (r *LinkReader) Open(ctx context.Context, obj Object, off, n int64) (io.ReadCloser, error) {
+	if off < 0 || n < 0 || off > obj.Size-n {
+		return nil, &Error{Op: "read", Object: obj.Name, Kind: ErrInvalid,
+			Msg: fmt.Sprintf("%d bytes from %d on of a file of %d", n, off, obj.Size)}
+	}
+	if n == 0 {
+		return http.NoBody, nil
+	}
+	if err := r.streams.acquire(ctx); err != nil {
+		return nil, interrupted("read", obj.Name, err)
+	}
+	b := newRangeBody(ctx, r, obj, off, n)
+	if err := b.begin(); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// span is one request for bytes.
+type span struct {
+	off, n int64
+	obj    *Object
+}
+
+// header is the value of the Range header.
+func (s span) header() string { return fmt.Sprintf("bytes=%d-%d", s.off, s.off+s.n-1) }
+
+// connect begins to read a span through a link: where its redirects ended last time if that
+// still works, else from the link on. Every error is an *Error.
+func (r *LinkReader) connect(ctx context.Context, link *Link, s span) (*dataConn, error) {
+	to, cached, err := link.start(r.now())
+	if err != nil {
+		return nil, err
+	}
+	conn, end, err := r.request(ctx, to, s)
+	if err != nil && cached {
+		link.drop(to)
+		if !spent(err) {
+			return nil, err
+		}
+		if to, _, err = link.start(r.now()); err != nil {
+			return nil, err
+		}
+		conn, end, err = r.request(ctx, to, s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if end.url != to.url {
+		link.keep(end, r.now())
+	}
+	return conn, nil
+}
+
+// request sends one ranged GET along the redirects from to and checks the answer.
+func (r *LinkReader) request(ctx context.Context, to destination, s span) (*dataConn, destination, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	wait := min(headerWait, r.patience/3)
+	timer := time.AfterFunc(wait, func() { cancel(&stalled{"no answer", wait}) })
+	defer timer.Stop()
+	resp, end, err := r.fetch(ctx, to, s)
+	if err != nil {
+		cancel(nil)
+		return nil, end, err
+	}
+	skip, err := s.accept(resp, r.now())
+	if err != nil {
+		resp.Body.Close()
+		cancel(nil)
+		return nil, end, err
+	}
+	return newDataConn(ctx, cancel, resp.Body, skip, r.patience), end, nil
+}
+
+// headerWait is how long an answer may take to begin; three hops were seen to take 3 s.
+const headerWait = 15 * time.Second
