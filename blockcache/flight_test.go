@@ -69,6 +69,7 @@ func TestReadersWaitForTheirOwnBytes(t *testing.T) {
 		r := open(t, newCache(t, Config{}), b.object("a"))
 
 		near := readAsync(t.Context(), r, 0, 64*kib)
+		synctest.Wait()
 		far := readAsync(t.Context(), r, 600*kib, 4*kib)
 		synctest.Wait()
 		require.True(t, near.done, "its bytes are here, the flight is not over, nor the grain")
