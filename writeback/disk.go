@@ -1,0 +1,148 @@
+package writeback
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	recoveredDir = "recovered" // what a dead process left, below the staging directory
+	lockName     = "lock"
+	stageSuffix  = ".stage"
+)
+
+// Disk is the file-system calls on which staged data depends, so that tests can fail any one of
+// them. Names are relative to the staging directory.
+type Disk interface {
+	Create(name string) (DiskFile, error) // a new empty file, 0600; an existing name is an error
+	List() ([]string, error)              // the staging files in the directory itself
+	Rename(from, to string) error         // never replaces: iofs.ErrExist
+	Remove(name string) error
+	SyncDir(name string) error // makes renames and removals in the directory durable
+	Close() error              // ends the use of the directory; open files stay usable
+}
+
+// DiskFile is one staging file. WriteAt reports exactly how many bytes it wrote.
+type DiskFile interface {
+	io.ReaderAt
+	io.WriterAt
+	Truncate(size int64) error // bytes added read as zeros
+	Punch(off, n int64) error  // the n bytes from off read as zeros, and their space is free
+	Sync() error               // makes content and size durable
+	Close() error
+}
+
+// osDisk is the real Disk. Every name is resolved below root, so that a symbolic link planted in
+// the directory leads nowhere.
+type osDisk struct{ root *os.Root }
+
+// openDisk makes dir and dir/recovered where they are missing and returns the Disk in dir. dir must
+// be a directory of this user, not a link; access by others is taken away.
+func openDisk(dir string) (Disk, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	named, err := os.Lstat(dir)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkOwner(root, named); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), root.Close())
+	}
+	if err := root.MkdirAll(recoveredDir, 0o700); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return osDisk{root}, nil
+}
+
+// checkOwner refuses a directory that another user could have prepared.
+func checkOwner(root *os.Root, named os.FileInfo) error {
+	opened, err := root.Stat(".")
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(named, opened) {
+		return errors.New("is a symbolic link or was exchanged")
+	}
+	if st, ok := opened.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("belongs to user %d", st.Uid)
+	}
+	if opened.Mode().Perm()&0o077 != 0 {
+		return root.Chmod(".", 0o700)
+	}
+	return nil
+}
+
+func (d osDisk) Create(name string) (DiskFile, error) {
+	f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+func (d osDisk) List() ([]string, error) {
+	entries, err := iofs.ReadDir(d.root.FS(), ".")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Type().IsRegular() && strings.HasSuffix(e.Name(), stageSuffix) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// Rename looks first and then renames; the lock on the directory keeps others from coming between.
+func (d osDisk) Rename(from, to string) error {
+	if _, err := d.root.Lstat(to); err == nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: iofs.ErrExist}
+	} else if !errors.Is(err, iofs.ErrNotExist) {
+		return err
+	}
+	return d.root.Rename(from, to)
+}
+
+func (d osDisk) Remove(name string) error { return d.root.Remove(name) }
+
+func (d osDisk) SyncDir(name string) error {
+	dir, err := d.root.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+func (d osDisk) Close() error { return d.root.Close() }
+
+// osFile is the real DiskFile.
+type osFile struct{ *os.File }
+
+func (f osFile) Punch(off, n int64) error {
+	const mode = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var punched error
+	if err := conn.Control(func(fd uintptr) { punched = unix.Fallocate(int(fd), mode, off, n) }); err != nil {
+		return err
+	}
+	if punched != nil {
+		return os.NewSyscallError("fallocate", punched)
+	}
+	return nil
+}
