@@ -261,19 +261,62 @@ func TestStaleTokenIsRenewedOnce(t *testing.T) {
 	}
 }
 
-func TestTokenIsMintedAgainAfterThePause(t *testing.T) {
+func TestTokenIsRenewedAgainAfterThePause(t *testing.T) {
 	s := newScript(t)
 	tokenPages(s)
 	s.on("/api/create", text(`{"errno":4000023}`))
 	now := time.Unix(1e9, 0)
 	c := s.client(t, func(cfg *Config) { cfg.Now = func() time.Time { return now } })
-	_, err := c.Mkdir(t.Context(), "/d")
-	require.ErrorIs(t, err, ErrVerify)
-	assert.Equal(t, 1, s.count("/main"))
-	now = now.Add(tokenPause)
-	_, err = c.Mkdir(t.Context(), "/d")
-	require.ErrorIs(t, err, ErrVerify)
+	for _, pages := range []int{2, 2, 3, 3} { // minted and renewed, not again, after the pause, not again
+		_, err := c.Mkdir(t.Context(), "/d")
+		require.ErrorIs(t, err, ErrVerify)
+		assert.Equal(t, pages, s.count("/main"))
+		if pages == 2 {
+			now = now.Add(tokenPause / 2)
+		}
+	}
+}
+
+func TestFirstTokenMayBeStale(t *testing.T) {
+	s := newScript(t)
+	tokenPages(s)
+	s.on("/api/create", text(`{"errno":4000023}`), text(dirMade))
+	_, err := s.client(t).Mkdir(t.Context(), "/d")
+	require.NoError(t, err)
 	assert.Equal(t, 2, s.count("/main"))
+}
+
+// TestReadsDoNotVouchForAToken: they are answered with any token, so that a read between two
+// refused writes must not bring the pause between token pages to an early end.
+func TestReadsDoNotVouchForAToken(t *testing.T) {
+	s := newScript(t)
+	tokenPages(s)
+	s.on("/api/create", text(`{"errno":4000023}`))
+	s.on("/api/quota", text(`{"errno":0,"total":1,"used":1}`))
+	c := s.client(t)
+	for range 3 {
+		_, err := c.Mkdir(t.Context(), "/d")
+		require.ErrorIs(t, err, ErrVerify)
+		_, err = c.Quota(t.Context())
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 2, s.count("/main"))
+}
+
+// TestClosedGateIsWaitedFor: 400141 that a new token does not cure is an address that was gated
+// for half a minute or so (docs/protocol.md#errors).
+func TestClosedGateIsWaitedFor(t *testing.T) {
+	s := newScript(t)
+	tokenPages(s)
+	gate, ok := text(`{"errno":400141}`), text(`{"errno":0,"total":1,"used":1}`)
+	s.on("/api/quota", gate, gate, gate, ok, gate, gate, gate, gate, ok, gate, gate, gate, ok)
+	c := s.client(t, func(cfg *Config) { cfg.Backoff.Elapsed = 10 * time.Second })
+	for _, pages := range []int{1, 2, 2} { // the third time the token is known not to be the cause
+		_, err := c.Quota(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, pages, s.count("/main"))
+	}
+	assert.Equal(t, 13, s.count("/api/quota"))
 }
 
 func TestTokenPageOutcomes(t *testing.T) {

@@ -6,8 +6,11 @@ import "net/http"
 const (
 	errnoLogin   = -6 // not logged in, or region redirect
 	errnoMissing = -9
+	errnoInvalid = 2  // parameters, among them a sign or a token
 	errnoBatch   = 12 // look at the items
 	errnoBusy    = 111
+	errnoPage    = 112    // the sign of home/info is over
+	errnoGate    = 400141 // a token that is not taken, or an address that is gated for a while
 )
 
 // errnoKinds is the whole catalogue of docs/protocol.md#errors. errnoBatch is absent: calls that
@@ -80,7 +83,7 @@ func classifyStatus(status int) error {
 // staleToken reports whether an errno asks for a new jsToken (docs/protocol.md#jstoken).
 func staleToken(n int) bool {
 	switch n {
-	case 4000023, 450016, 4000020, 400141, 400810, 9019:
+	case 4000023, 450016, 4000020, errnoGate, 400810, 9019:
 		return true
 	}
 	return false

@@ -126,8 +126,17 @@ func sameContent(a, b Entry) bool {
 	return a.FsID == b.FsID && a.ServerMtime.Equal(b.ServerMtime)
 }
 
-// byID asks for a link by fs_id.
+// byID asks for a link by fs_id, with another sign when the service finds the first one stale.
 func (s dlinkSource) byID(ctx context.Context) (*Link, error) {
+	link, err := s.signed(ctx)
+	if e := errorOf(err); e != nil && e.Op == "download" && (e.Errno == errnoInvalid || e.Errno == errnoPage) {
+		return s.signed(ctx)
+	}
+	return link, err
+}
+
+// signed asks once. errnoPage is not repeated as it stands: the same sign would be refused again.
+func (s dlinkSource) signed(ctx context.Context) (*Link, error) {
 	sign, stamp, err := s.c.homeSign(ctx)
 	if err != nil {
 		return nil, err
@@ -141,9 +150,13 @@ func (s dlinkSource) byID(ctx context.Context) (*Link, error) {
 	}
 	err = s.c.call(ctx, request{op: "download", object: s.e.Path, path: "/api/download", query: url.Values{
 		"type": {"dlink"}, "fidlist": {fmt.Sprintf("[%d]", s.e.FsID)}, "sign": {sign}, "timestamp": {stamp}, "vip": {"2"}, "need_speed": {"0"},
-	}}, &out)
+	}, accept: []int{errnoPage}}, &out)
 	if err != nil {
 		return nil, err
+	}
+	if n, _ := out.code(); n != 0 {
+		kind, _ := classify(n)
+		return nil, &Error{Op: "download", Object: s.e.Path, Kind: kind, Errno: n, Msg: s.c.session.scrub(out.message())}
 	}
 	for _, l := range out.Dlink {
 		if uint64(l.FsID) == s.e.FsID && l.Dlink != "" {

@@ -62,7 +62,7 @@ func (l *listing) next(ctx context.Context, page int) (entries []Entry, more boo
 		return nil, false, err
 	}
 	entries, repeated := l.keep(items)
-	if repeated == len(items) && page > 1 {
+	if len(entries) == 0 && repeated > 0 && page > 1 {
 		if l.whole {
 			return nil, false, nil
 		}

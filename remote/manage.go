@@ -184,7 +184,7 @@ type transferItem struct {
 }
 
 // arrived looks whether a transfer has happened: the target is there and, for a move, the source
-// is not.
+// is not; for a copy the two are alike, because the target may have been taken before.
 func (c *Client) arrived(ctx context.Context, opera, from, to string) (bool, error) {
 	found, err := c.look(ctx, opera, from, to)
 	if err != nil {
@@ -196,7 +196,15 @@ func (c *Client) arrived(ctx context.Context, opera, from, to string) (bool, err
 			return false, err
 		}
 	}
-	return target == nil && (opera == "copy" || source != nil), nil
+	if opera == "copy" {
+		return target == nil && source == nil && alike(found[0].entry, found[1].entry), nil
+	}
+	return target == nil && source != nil, nil
+}
+
+// alike reports whether b can be a copy of a. Of directories only that they are some is known.
+func alike(a, b Entry) bool {
+	return a.IsDir == b.IsDir && a.Size == b.Size && (a.MD5 == b.MD5 || a.MD5 == "" || b.MD5 == "")
 }
 
 // checkTarget checks a path that is to be made.

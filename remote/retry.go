@@ -21,6 +21,7 @@ type policy struct {
 	sure  bool          // stop when the answer was not understood
 	tries uint          // at most so many attempts, 0 for any number
 	bound time.Duration // no new attempt after this long, 0 for any time
+	gated bool          // wait out errnoGate: it is known not to be about the token
 }
 
 // maxHops is how many bases one request is sent to before the account counts as logged out: a
@@ -32,8 +33,8 @@ const maxHops = 2
 const partTries = 12
 
 // perform sends r and hands the answer to read. It moves the session to another base when the
-// service says so, renews the token once when it is refused, and believes in a lost login only
-// when it is told twice.
+// service says so, renews the token once when it is refused, waits for a gate that a new token
+// does not open, and believes in a lost login only when it is told twice.
 func (c *Client) perform(ctx context.Context, r request, read func(state, reply) error) error {
 	hops, renewed, doubted := 0, false, false
 	for {
@@ -41,7 +42,7 @@ func (c *Client) perform(ctx context.Context, r request, read func(state, reply)
 		if err != nil {
 			return err
 		}
-		err = c.withRetry(ctx, policy{once: r.once, sure: r.sure, bound: c.cfg.Backoff.Elapsed}, func() error {
+		err = c.withRetry(ctx, policy{once: r.once, sure: r.sure, bound: c.cfg.Backoff.Elapsed, gated: renewed}, func() error {
 			rep, err := c.exchange(ctx, st, r)
 			if err == nil {
 				err = read(st, rep)
@@ -52,7 +53,9 @@ func (c *Client) perform(ctx context.Context, r request, read func(state, reply)
 		e := errorOf(err)
 		switch {
 		case err == nil:
-			c.session.accepted(st)
+			if r.token { // reads are answered whatever the token
+				c.session.accepted(st)
+			}
 			return nil
 		case e == nil:
 			return err
@@ -60,7 +63,8 @@ func (c *Client) perform(ctx context.Context, r request, read func(state, reply)
 			hops++
 		case !renewed && c.wantsToken(e, r, st):
 			renewed = true
-			if err := c.renewToken(ctx, st); err != nil {
+			err := c.renewToken(ctx, st)
+			if err != nil && !(errors.Is(err, errFreshToken) && e.Errno == errnoGate) {
 				return c.refused(e, err)
 			}
 		case !doubted && errors.Is(err, ErrLogin) && e.region == "" && e.Status < 500:
@@ -112,7 +116,7 @@ func (c *Client) wantsToken(e *Error, r request, st state) bool {
 	if r.page {
 		return false
 	}
-	return staleToken(e.Errno) || e.Errno == 2 && r.token && c.cfg.Now().Sub(st.tokens.minted) > tokenPause
+	return staleToken(e.Errno) || e.Errno == errnoInvalid && r.token && c.cfg.Now().Sub(st.tokens.minted) > tokenPause
 }
 
 // refused is the error of a call whose token could not be renewed: why it could not, when that
@@ -157,14 +161,20 @@ func (c *Client) verdict(err error, p policy, elapsed time.Duration) error {
 		return backoff.Permanent(err)
 	}
 	patience := c.patience(e)
-	if patience == 0 || p.tries == 0 && elapsed >= patience {
+	gate := p.gated && e.Errno == errnoGate
+	if gate {
+		patience = c.cfg.Backoff.Elapsed
+	}
+	if patience == 0 || e.retryAfter > patience || p.tries == 0 && elapsed >= patience {
 		return backoff.Permanent(err)
 	}
 	wait := e.retryAfter
-	switch e.Kind {
-	case ErrThrottled:
+	switch {
+	case gate: // few attempts, the last some 40 s after the first
+		wait = max(wait, c.cfg.Backoff.Throttle+elapsed/2)
+	case e.Kind == ErrThrottled:
 		wait = max(wait, c.cfg.Backoff.Throttle)
-	case ErrBusy:
+	case e.Kind == ErrBusy:
 		wait = max(wait, min(c.cfg.Backoff.Busy+elapsed, 10*c.cfg.Backoff.Busy))
 	}
 	if wait > 0 {

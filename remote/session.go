@@ -31,6 +31,7 @@ type tokens struct {
 	logid   string
 	uk      uint64
 	minted  time.Time
+	renewed bool // js replaced one that was refused
 	trusted bool // the service has taken js at least once
 }
 

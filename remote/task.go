@@ -66,6 +66,8 @@ func (c *Client) queryTask(ctx context.Context, opera, object string, id uint64)
 		return nil, errPending
 	case out.Status == "success":
 		return results, nil
+	case out.Status == "failed" && n == errnoBusy:
+		return nil, &Error{Op: opera, Object: object, Kind: ErrBusy, Errno: n}
 	case out.Status == "failed":
 		return nil, &Error{Op: opera, Object: object, Kind: ErrServer, Errno: n, Msg: "the task failed"}
 	}

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// tokenPause is the least time between two token pages, unless the service has taken the token
-// and then refused it (docs/protocol.md#jstoken).
+// tokenPause is the least time between two token pages once a renewed token was refused as well:
+// then it is not the token (docs/protocol.md#jstoken).
 const tokenPause = 5 * time.Minute
 
 // errFreshToken ends a repair that would fetch the page again at once.
-var errFreshToken = errors.New("a token minted just now was refused")
+var errFreshToken = errors.New("a token renewed just now was refused")
 
 // minting is a token page being fetched, by one for all.
 type minting struct {
@@ -47,7 +47,7 @@ func (c *Client) renewToken(ctx context.Context, st state) error {
 			s.mu.Unlock()
 			return nil
 		}
-		if s.tokens.js != "" && !s.tokens.trusted && c.cfg.Now().Sub(s.tokens.minted) < tokenPause {
+		if s.tokens.renewed && !s.tokens.trusted && c.cfg.Now().Sub(s.tokens.minted) < tokenPause {
 			s.mu.Unlock()
 			return errFreshToken
 		}
@@ -76,6 +76,7 @@ func (c *Client) mint(ctx context.Context, m *minting) {
 	s := c.session
 	s.mu.Lock()
 	if err == nil {
+		t.renewed = s.tokens.js != ""
 		s.tokens = t
 	}
 	m.err = err

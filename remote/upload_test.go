@@ -320,6 +320,18 @@ func TestUploadPartFailures(t *testing.T) {
 	}
 }
 
+func TestUploadPartDoesNotWaitForHours(t *testing.T) {
+	s := newScript(t)
+	s.withHost()
+	s.on(superfile, status(429, "Retry-After", "3600"))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_, err := s.client(t).UploadPart(ctx, bytesPart("x"))
+	require.ErrorIs(t, err, ErrThrottled)
+	require.NoError(t, ctx.Err())
+	assert.Equal(t, 1, s.count(superfile))
+}
+
 func TestUploadPartReportsItsOwnReader(t *testing.T) {
 	s := newScript(t)
 	s.withHost()

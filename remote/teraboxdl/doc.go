@@ -1,0 +1,30 @@
+// Package teraboxdl is the client of the TeraboxDL link service, which turns the link of a share
+// into direct links to its files, for a daily allowance of requests.
+//
+// # Vocabulary
+//
+// A share is what a link such as https://terabox.com/s/1KEY leads to; all its spellings, on any
+// of the service's domains, have one key. To resolve a share is one paid request: it gives the
+// share's files, folders flattened into one list, each with a direct link that is good for some
+// hours. A file's tag is what tells its versions apart beyond identity and size: the ETag or
+// Last-Modified the link answers with.
+//
+// # What it promises
+//
+// Requests are signed over the very bytes that are sent. Key and secret go to the configured
+// origin only, never along a redirect, and neither they nor direct links can be printed: they
+// are of type Secret. Direct links are read with no cookie and no key, under the address policy
+// of internal/netguard. A link that expires is renewed by one request for everyone who waits,
+// and the read goes on at its offset; links that are refused as soon as they were given are not
+// paid for again and again.
+//
+// # Callers, locks, goroutines
+//
+// cmd/teraboxfs makes the Client and adapts it to fs and blockcache. Client.mu guards the links
+// and tags and is held for look-ups only. The only goroutines are those of remote.Flights, one
+// per share being resolved, which Close waits for.
+//
+// Errors are those of package remote: ErrAllowance when the day's requests are used up, ErrLogin
+// for a refused key, ErrInvalid for a link the service does not take. Counting the allowance and
+// the other endpoints of the service are left to later files beside resolve.go.
+package teraboxdl

@@ -1,0 +1,193 @@
+package teraboxdl
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/teraboxfs/teraboxfs/remote"
+)
+
+// Open returns the n bytes of a file of a share from byte offset off, exactly n or an error, as
+// remote.LinkReader.Open does. f is one of the files a Resolve returned; the share is resolved
+// again, once for all readers, when its links have expired. ErrChanged means that the file is
+// not what f describes: Resolve gives the new description.
+func (c *Client) Open(ctx context.Context, shareURL string, f File, off, n int64) (io.ReadCloser, error) {
+	key, password, err := ParseShareURL(shareURL, c.base.String())
+	if err != nil {
+		return nil, err
+	}
+	src := &source{c: c, key: key, password: password, f: f}
+	return c.reader.Open(ctx, remote.Object{Name: f.Name, Size: f.Size, Source: src, Check: src.check}, off, n)
+}
+
+// renewalPause is the least time between two paid renewals of links that never worked.
+const renewalPause = 5 * time.Minute
+
+// source gives the links of one file for one stream.
+type source struct {
+	c        *Client
+	key      string
+	password string
+	f        File
+}
+
+// Link is remote.LinkSource's. Only a spent link is worth a paid request; whatever else is
+// wrong, another link to the same bytes would not mend.
+func (s *source) Link(ctx context.Context, bad *remote.Link, cause error) (*remote.Link, error) {
+	switch {
+	case bad == nil:
+	case errors.Is(cause, remote.ErrChanged):
+		return nil, cause
+	case !errors.Is(cause, remote.ErrLinkExpired) && !errors.Is(cause, remote.ErrNotExist):
+		return bad, nil
+	}
+	link, err := s.current(bad)
+	if link != nil || err != nil {
+		return link, err
+	}
+	fresh, err := s.c.resolve.Do(ctx, s.key, func(ctx context.Context) (*share, error) {
+		if cur := s.newer(bad); cur != nil { // resolved between the look above and here
+			return cur, nil
+		}
+		return s.c.fetch(ctx, s.key, s.password, bad != nil)
+	})
+	if err != nil {
+		return nil, waited("resolve", s.key, err)
+	}
+	return s.in(fresh)
+}
+
+// current is the link to begin with when none must be bought: the remembered one, or the one f
+// came with from an earlier process. It fails when buying would be in vain: the share was
+// resolved a moment ago without the file, or with links that are refused too.
+func (s *source) current(bad *remote.Link) (*remote.Link, error) {
+	c := s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cur := c.shares[s.key]
+	if cur == nil {
+		cur = &share{info: Share{Key: s.key}, links: make(map[uint64]*remote.Link)}
+		c.shares[s.key] = cur
+	}
+	link := cur.links[s.f.FsID]
+	if link == nil && cur.at.IsZero() && s.f.DirectLink != "" {
+		if given, err := c.link(string(s.f.DirectLink)); err == nil {
+			link, cur.links[s.f.FsID] = given, given
+		}
+	}
+	now := c.now()
+	fresh := !cur.at.IsZero() && now.Sub(cur.at) < renewalPause
+	switch {
+	case link == nil && fresh:
+		return nil, &remote.Error{Op: "read", Object: s.f.Name, Kind: remote.ErrNotExist}
+	case link == nil:
+	case link != bad && link.Usable(now):
+		return link, nil
+	case link == bad && fresh && cur.renewed && !cur.worked:
+		return nil, &remote.Error{Op: "read", Object: s.f.Name, Kind: remote.ErrServer, Msg: "links are refused as soon as they are given"}
+	}
+	return nil, nil
+}
+
+// newer is the share as it is now, if it has another link than bad that is good.
+func (s *source) newer(bad *remote.Link) *share {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	cur := s.c.shares[s.key]
+	if cur == nil || cur.at.IsZero() {
+		return nil
+	}
+	if link := cur.links[s.f.FsID]; link == nil || link == bad || !link.Usable(s.c.now()) {
+		return nil
+	}
+	return cur
+}
+
+// in is the file's link in a share that was just resolved.
+func (s *source) in(fresh *share) (*remote.Link, error) {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	for _, f := range fresh.info.Files {
+		switch {
+		case f.FsID != s.f.FsID:
+		case f.Size != s.f.Size:
+			return nil, &remote.Error{Op: "read", Object: s.f.Name, Kind: remote.ErrChanged}
+		default:
+			return fresh.links[f.FsID], nil
+		}
+	}
+	return nil, &remote.Error{Op: "read", Object: s.f.Name, Kind: remote.ErrNotExist}
+}
+
+// fileKey names a file of a share whatever it holds; another size is another file to it.
+type fileKey struct {
+	share string
+	fsID  uint64
+	size  int64
+}
+
+// tags are the versions seen of a file: that of the first answer, which File.Tag "" stands for,
+// and the latest.
+type tags struct{ first, now string }
+
+// check notes that a link works, and compares the version it gives with the one the reader
+// began with.
+func (s *source) check(h http.Header) error {
+	tag := tagOf(h)
+	c := s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if cur := c.shares[s.key]; cur != nil {
+		cur.worked = true
+	}
+	if tag == "" {
+		return nil
+	}
+	key := fileKey{s.key, s.f.FsID, s.f.Size}
+	t := c.tags[key]
+	if t == nil {
+		t = &tags{first: tag}
+		if s.f.Tag != "" {
+			t.first = "" // f is of an earlier process, which has seen another version first
+		}
+		c.tags[key] = t
+	}
+	t.now = tag
+	want := s.f.Tag
+	if want == "" {
+		want = t.first
+	}
+	if want == tag || kindOfTag(want) != kindOfTag(tag) {
+		return nil
+	}
+	return &remote.Error{Op: "read", Object: s.f.Name, Kind: remote.ErrChanged, Msg: "another version than the one begun with"}
+}
+
+// tagOf is what an answer says of its version: the ETag, or else the time of the last change.
+func tagOf(h http.Header) string {
+	if etag := strings.TrimPrefix(strings.TrimSpace(h.Get("ETag")), "W/"); etag != "" && len(etag) <= 200 {
+		return "e" + etag
+	}
+	if t, err := http.ParseTime(h.Get("Last-Modified")); err == nil {
+		return "t" + t.UTC().Format(time.RFC3339)
+	}
+	return ""
+}
+
+// kindOfTag tells an ETag from a time: one of each cannot be compared.
+func kindOfTag(tag string) byte {
+	if tag == "" {
+		return 0
+	}
+	return tag[0]
+}
+
+// isKind reports whether err is one this package or remote has named already.
+func isKind(err error) bool {
+	var e *remote.Error
+	return errors.As(err, &e)
+}
