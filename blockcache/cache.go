@@ -98,14 +98,14 @@ func (c *Cache) fillGrain(o *object, i int64, p []byte) bool {
 	copy(s.buf, p)
 	c.mu.Lock()
 	if c.closed || !c.fillable(o, i) { // claimed or completed while we copied
-		c.mem.pool.drop(s)
+		c.mem.drop(s)
 		return !c.closed
 	}
 	g := c.mem.entry(o, i)
 	f := g.flight
 	c.mem.keep(g, s, len(p))
 	if f != nil {
-		f.wakeWithin(grainSize.Span(i, o.id.size))
+		f.serve(s, grainSize.Span(i, o.id.size))
 	}
 	c.mem.settle()
 	return true
@@ -130,7 +130,9 @@ func (c *Cache) Close() error {
 		}
 		c.queue = nil
 		for f := range c.running {
-			c.release(f, ErrClosed)
+			if !f.released {
+				c.release(f, ErrClosed)
+			}
 		}
 		c.stop()
 	}

@@ -41,13 +41,15 @@
 // it. Two rules make that safe:
 //
 //   - A slab is freed when its last reference goes. The flight holds one until the grain is
-//     complete and then leaves it to the grain; a reader holds one while it copies. Eviction
-//     only takes grains whose slab has no other reference and that no reader waits for.
+//     complete and then leaves it to the grain; a reader holds one while it copies, and is given
+//     it by whoever wakes it, so that what it waited for is still there when it gets to run.
+//     Eviction only takes grains whose slab has no other reference.
 //   - Bytes of a grain before grain.n are never written again, bytes behind are never read.
 //
 // Nobody waits for memory while holding memory: a flight asks for its next slab when its last
-// grain is complete, thus evictable, and a ReadAt waits for one grain at a time. So a budget of
-// one slab is slow, but not a deadlock.
+// grain is complete, thus evictable, and a ReadAt waits for one grain at a time, without a
+// reference. So a budget of one slab is slow, but not a deadlock; nor do flights take it from each
+// other for ever, because a woken ReadAt always gets on by the bytes it was woken for.
 //
 // # Goroutines
 //

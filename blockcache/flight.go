@@ -61,25 +61,31 @@ func (c *Cache) fly(f *flight) {
 	defer c.wg.Done()
 	err := c.carry(f)
 
+	if at, unheard := c.land(f, err); unheard {
+		c.cfg.Log.Debug("read-ahead ended early", "key", f.object.id.key, "at", at, "err", err)
+	}
+}
+
+// land ends f, which err has cut short if it is not nil, and gives its slot to the next. It
+// returns the offset that f came to, and whether nobody has heard of err.
+func (c *Cache) land(f *flight, err error) (at int64, unheard bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f.filling != nil {
-		c.mem.pool.drop(f.filling)
-		f.filling = nil
-	}
 	if !f.released {
 		if err != nil {
 			c.count.failed++
-			if !f.demanded() {
-				c.cfg.Log.Debug("read-ahead ended early", "key", f.object.id.key, "at", f.pos, "err", err)
-			}
+			unheard = !f.demanded()
 		}
 		c.release(f, err)
 	}
 	f.state = ended
 	delete(c.running, f)
 	c.dispatch()
-	c.mem.settle()
+	if f.filling != nil {
+		c.mem.drop(f.filling)
+		f.filling = nil
+	}
+	return f.pos, unheard
 }
 
 // carry fetches what f still has to bring and publishes it. It returns nil when everything came
@@ -90,6 +96,9 @@ func (c *Cache) carry(f *flight) error {
 		return nil
 	}
 	body, err := c.open(f, span)
+	if errors.Is(err, io.EOF) { // a connection's end is not the object's
+		err = fmt.Errorf("%w: %v", io.ErrUnexpectedEOF, err)
+	}
 	if err != nil {
 		return fmt.Errorf("fetch bytes %s: %w", span, err)
 	}
@@ -146,7 +155,7 @@ func (c *Cache) nextGrain(f *flight) ([]byte, error) {
 		return nil, err
 	}
 	if f.released || f.pos == f.end {
-		c.mem.pool.drop(s)
+		c.mem.drop(s)
 		return nil, nil
 	}
 	f.filling, f.target = s, nil
@@ -221,19 +230,18 @@ func (c *Cache) publish(f *flight, n int, whole bool) bool {
 	f.moved = time.Now()
 	if f.target != nil {
 		f.target.n += n
+		f.serve(f.filling, blocks.Between(grainSize.Start(i), f.pos))
 	}
-	if whole {
-		if f.target != nil {
-			c.mem.keep(f.target, f.filling, f.target.n)
-			c.mem.touch(f.object, i)
-		} else {
-			c.mem.pool.drop(f.filling)
-		}
-		f.filling, f.target = nil, nil
+	if !whole {
+		return true
 	}
-	f.wake(nil, func(w *waiter) bool { return w.need <= f.pos })
-	if whole {
+	if f.target != nil {
+		c.mem.keep(f.target, f.filling, f.target.n)
+		c.mem.touch(f.object, i)
 		c.mem.settle()
+	} else {
+		c.mem.drop(f.filling)
 	}
+	f.filling, f.target = nil, nil
 	return f.pos < f.end
 }

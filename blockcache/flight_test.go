@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -317,4 +319,122 @@ func TestCacheCloseFailsThoseWhoWait(t *testing.T) {
 		assert.Zero(t, c.Stats().BytesHeld)
 		require.NoError(t, c.Close(), "closing again does nothing")
 	})
+}
+
+// The bytes a reader was woken for are its own, however many flights wait for the memory they are
+// in: else two of them could take it from each other's readers for ever.
+func TestWokenReaderIsServedBeforeMemoryMovesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two := newBank(grainLen), newBank(grainLen)
+		allow := gated(one, kib)
+		one.piece = int(kib)
+		c := newCache(t, Config{Memory: grainLen, Streams: 2})
+		first := readAsync(t.Context(), open(t, c, one.object("1")), 0, grainLen)
+		synctest.Wait()
+		second := readAsync(t.Context(), open(t, c, two.object("2")), 0, grainLen)
+		synctest.Wait()
+		require.Len(t, c.mem.queue, 1, "the second flight waits for the memory of the first")
+
+		allow(grainLen)
+		synctest.Wait()
+		require.True(t, first.done && second.done)
+		require.NoError(t, first.err)
+		require.NoError(t, second.err)
+		assert.Equal(t, one.data, first.p)
+		assert.Equal(t, two.data, second.p)
+		assert.Len(t, one.requests(), 1, "evicted before its reader had looked")
+		assert.Len(t, two.requests(), 1)
+	})
+}
+
+// A flight may end, whatever of, between waking a reader and that reader's look at its bytes.
+func TestWokenReaderKeepsBytesOfAFlightThatEnds(t *testing.T) {
+	errGone := errors.New("link expired")
+	b := newBank(grainLen)
+	b.piece = int(32 * kib)
+	b.failAt, b.failBy = 64*kib, errGone
+	for range 50 {
+		asked := len(b.requests())
+		c, err := New(Config{})
+		require.NoError(t, err)
+		r := c.Open(b.object("a"))
+		readBack(t, r, b, 0, 64*kib)
+		require.Equal(t, asked+1, len(b.requests()), "asked again for bytes that had come")
+		require.NoError(t, r.Close())
+		require.NoError(t, c.Close())
+		checkAtRest(t, c)
+	}
+}
+
+func TestReadThatOutlivesItsSessionEndsItsFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBank(8 * mib)
+		b.piece = int(32 * kib)
+		allow := gated(b, 0)
+		c := newCache(t, Config{})
+		r := c.Open(b.object("a"))
+		res := readAsync(t.Context(), r, 0, 32*kib) // the flight brings 1 MiB more
+		synctest.Wait()
+		require.NoError(t, r.Close())
+		synctest.Wait()
+		assert.Equal(t, 1, c.Stats().FlightsNow, "somebody waits")
+
+		allow(64 * kib)
+		synctest.Wait()
+		require.True(t, res.done)
+		assert.ErrorIs(t, res.err, ErrClosed)
+		assert.Zero(t, c.Stats().FlightsNow, "nobody wants the rest")
+	})
+}
+
+// net/http answers io.EOF, wrapped, when a server hangs up before its headers.
+func TestFetchThatEndsBeforeItBeginsIsNotTheEndOfTheObject(t *testing.T) {
+	obj := Object{Key: "a", Size: mib, Fetcher: denied{fmt.Errorf("get: %w", io.EOF)}}
+	r := open(t, newCache(t, Config{}), obj)
+	_, err := r.ReadAt(context.Background(), make([]byte, 10), 0)
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.NotErrorIs(t, err, io.EOF)
+}
+
+// Reads are in the middle of copying, of waiting, and of asking for more when all is closed.
+func TestCloseWhileReading(t *testing.T) {
+	for name, closeFirst := range map[string]func(c *Cache, r *Reader) error{
+		"cache":  func(c *Cache, _ *Reader) error { return c.Close() },
+		"reader": func(_ *Cache, r *Reader) error { return r.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBank(mib)
+			for i := range 60 {
+				c, err := New(Config{Memory: 6 * grainLen})
+				require.NoError(t, err)
+				r := c.Open(b.object("a"))
+				c.Fill(b.object("a"), 0, b.data[:4*grainLen])
+				var wg sync.WaitGroup
+				for range 2 {
+					wg.Go(func() {
+						p := make([]byte, mib)
+						n, err := r.ReadAt(context.Background(), p, 0)
+						assert.True(t, bytes.Equal(b.data[:n], p[:n]))
+						if err != nil {
+							assert.ErrorIs(t, err, ErrClosed)
+						}
+					})
+				}
+				time.Sleep(time.Duration(i) * 3 * time.Microsecond) // a different moment each time
+				assert.NoError(t, closeFirst(c, r))
+				wg.Wait()
+				c.mu.Lock()
+				for _, o := range c.mem.objects {
+					require.Positive(t, o.refs)
+				}
+				for _, blk := range c.mem.lru.Values() {
+					require.Same(t, blk.object, c.mem.objects[blk.object.id], "a block of an object that was forgotten")
+				}
+				c.mu.Unlock()
+				require.NoError(t, r.Close())
+				require.NoError(t, c.Close())
+				checkAtRest(t, c)
+			}
+		})
+	}
 }

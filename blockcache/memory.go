@@ -47,19 +47,18 @@ type grain struct {
 	flight *flight
 	slab   *slab
 	n      int
-	held   int // readers that wait for it: it is not evicted before they have looked at it
 }
 
 func (g *grain) absent() bool   { return g.flight == nil && g.slab == nil }
 func (g *grain) complete() bool { return g.flight == nil && g.slab != nil }
 
 // evictable reports whether nobody would notice if the grain were gone.
-func (g *grain) evictable() bool { return g.complete() && g.held == 0 && g.slab.refs == 1 }
+func (g *grain) evictable() bool { return g.complete() && g.slab.refs == 1 }
 
 // idle reports whether there is no reason to keep the block.
 func (b *block) idle() bool {
 	for i := range b.grains {
-		if g := &b.grains[i]; !g.absent() || g.held > 0 {
+		if !b.grains[i].absent() {
 			return false
 		}
 	}
@@ -133,8 +132,8 @@ func (m *memory) look(o *object, i int64) *grain {
 // touch makes the block of grain i the most recently used.
 func (m *memory) touch(o *object, i int64) { m.lru.Get(keyOf(o, i)) }
 
-// entry returns grain i of o, making its block if need be. The caller claims the grain, holds it
-// or gives it a slab.
+// entry returns grain i of o, making its block if need be. The caller claims the grain or
+// gives it a slab.
 func (m *memory) entry(o *object, i int64) *grain {
 	key := keyOf(o, i)
 	b, ok := m.lru.Peek(key)
@@ -171,6 +170,12 @@ func (m *memory) take() *slab {
 			return nil
 		}
 	}
+}
+
+// drop gives up one reference to s, for whoever waits for memory.
+func (m *memory) drop(s *slab) {
+	m.pool.drop(s)
+	m.settle()
 }
 
 // evict frees at least one slab of the block that was used longest ago, among those that have

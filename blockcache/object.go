@@ -17,6 +17,7 @@ type Object struct {
 type Fetcher interface {
 	// Fetch returns the n bytes of the object from byte offset off, n > 0 and off+n <= Size.
 	// The stream yields exactly n bytes and then io.EOF, or ends in the error that cut it short.
-	// ctx ends the whole fetch, reading included. The caller closes the stream.
+	// ctx ends the whole fetch, reading included. The caller closes the stream. An error that is
+	// io.EOF means a cut connection, not the end of the object.
 	Fetch(ctx context.Context, off, n int64) (io.ReadCloser, error)
 }

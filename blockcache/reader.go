@@ -38,7 +38,7 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	}
 	want := blocks.Span{Off: off, Len: int64(len(p))}.Clip(r.obj.Size)
 	c := call{ctx: ctx, left: want.Len}
-	defer c.end()
+	defer r.end(&c)
 	for done := int64(0); done < want.Len; {
 		part := blocks.Span{Off: off + done, Len: min(want.Len-done, int64(blockSize))}
 		n, err := r.readPart(&c, p[done:done+part.Len], part)
@@ -63,9 +63,13 @@ func (r *Reader) readPart(call *call, p []byte, span blocks.Span) (int64, error)
 		return 0, err
 	}
 	s := r.follow(span)
-	for rest := span; ; {
+	for rest := span; !rest.Empty(); {
+		if err := r.usable(); err != nil { // mu was not held all the time
+			return rest.Off - span.Off, err
+		}
 		var here pieces
-		r.collect(&here, rest)
+		call.take(&here, rest)
+		r.collect(&here, blocks.Between(rest.Off+here.bytes, rest.End()))
 		if here.bytes < rest.Len {
 			r.demand(s, blocks.Between(rest.Off+here.bytes, rest.End()))
 		}
@@ -73,11 +77,7 @@ func (r *Reader) readPart(call *call, p []byte, span blocks.Span) (int64, error)
 		if here.bytes > 0 {
 			r.copyOut(&here, p[rest.Off-span.Off:])
 			rest = blocks.Between(rest.Off+here.bytes, rest.End())
-		}
-		if rest.Empty() {
-			break
-		}
-		if err := r.await(call, rest); err != nil {
+		} else if err := r.await(call, rest); err != nil {
 			return rest.Off - span.Off, err
 		}
 	}
@@ -104,6 +104,13 @@ type pieces struct {
 	from  [maxPieces][]byte
 }
 
+// add enters bytes [at, end) of s, whose reference it takes over.
+func (in *pieces) add(s *slab, at, end int64) {
+	in.slabs[in.n], in.from[in.n] = s, s.buf[at:end]
+	in.n++
+	in.bytes += end - at
+}
+
 // collect references the bytes of span that are here, from its first byte up to the first that
 // is not. mu is held.
 func (r *Reader) collect(out *pieces, span blocks.Span) {
@@ -116,12 +123,10 @@ func (r *Reader) collect(out *pieces, span blocks.Span) {
 		if out.n == 0 || piece.Unit%grainsPerBlock == 0 {
 			m.touch(r.entry, piece.Unit)
 		}
-		have := g.slab.buf[piece.At:min(int64(g.n), piece.At+piece.Span.Len)]
+		end := min(int64(g.n), piece.At+piece.Span.Len)
 		g.slab.refs++
-		out.slabs[out.n], out.from[out.n] = g.slab, have
-		out.n++
-		out.bytes += int64(len(have))
-		if int64(len(have)) < piece.Span.Len {
+		out.add(g.slab, piece.At, end)
+		if end < piece.At+piece.Span.Len {
 			return
 		}
 	}

@@ -174,12 +174,12 @@ func TestRandomOperationsMatchTheBytes(t *testing.T) {
 			p := make([]byte, n)
 			got, err := r.ReadAt(context.Background(), p, at)
 			want := b.data[at:min(size, at+n)]
-			require.True(t, bytes.Equal(want, p[:got]), "bytes at %d", at)
 			if int64(len(want)) < n {
 				require.Equal(t, io.EOF, err)
 			} else {
 				require.NoError(t, err)
 			}
+			require.True(t, bytes.Equal(want, p[:got]), "bytes at %d", at)
 			at += int64(got)
 			s := c.Stats()
 			require.LessOrEqual(t, s.BytesHeld, s.MemoryBudget)

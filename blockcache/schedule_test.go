@@ -1,10 +1,15 @@
 package blockcache
 
 import (
+	"bytes"
 	"cmp"
+	"context"
+	"io"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -171,4 +176,56 @@ func TestFillNeverExceedsTheBudget(t *testing.T) {
 	s := c.Stats()
 	assert.Equal(t, mib, s.BytesHeld)
 	assert.True(t, c.Contains(b.object("a"), 3*mib, mib), "the last are the most recent")
+}
+
+// Fill has the only slab while it copies; who asks for one meanwhile hears of it afterwards, even
+// when Fill finds its grain claimed.
+func TestFillHandsOnMemoryItDoesNotKeep(t *testing.T) {
+	b := newBank(4 * grainLen)
+	obj := b.object("a")
+	c := newCache(t, Config{Memory: grainLen, ReadTimeout: 5 * time.Second})
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				c.Fill(obj, 0, b.data)
+			}
+		}
+	})
+	r := open(t, c, obj)
+	for i := range int64(300) {
+		readBack(t, r, b, i%4*grainLen, grainLen)
+	}
+	close(stop)
+	wg.Wait()
+}
+
+// Many readers, each of an object of its own, through less memory than there are streams.
+func TestManyReadersShareTwoGrains(t *testing.T) {
+	const readers = 24
+	c := newCache(t, Config{Memory: 2 * grainLen, Streams: 4, ReadTimeout: 30 * time.Second})
+	var wg sync.WaitGroup
+	for i := range readers {
+		wg.Go(func() {
+			b := newBank(3*mib/2 + int64(i))
+			b.piece = int(50 * kib)
+			r := c.Open(b.object(string(rune('a' + i))))
+			defer r.Close()
+			p := make([]byte, 300*kib)
+			for off := int64(0); off < int64(len(b.data)); off += int64(len(p)) {
+				n, err := r.ReadAt(context.Background(), p, off)
+				if err != io.EOF && !assert.NoError(t, err) {
+					return
+				}
+				if !assert.True(t, bytes.Equal(b.data[off:off+int64(n)], p[:n]), "wrong bytes at %d", off) {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -10,11 +10,13 @@ import (
 	"github.com/teraboxfs/teraboxfs/internal/blocks"
 )
 
-// waiter is a ReadAt waiting for bytes of a flight.
+// waiter is a ReadAt waiting for bytes of one grain. Whoever wakes it says by slab or err how the
+// wait ended; with neither, it has to look again.
 type waiter struct {
 	need  int64         // offset of the first byte it can do without
 	ready chan struct{} // has room for the one signal
-	err   error         // why the bytes will not come, if set before the signal
+	slab  *slab         // where the bytes are, with a reference of the waiter's own
+	err   error         // why the bytes will not come
 }
 
 // call is one ReadAt on its way through the cache.
@@ -27,23 +29,27 @@ type call struct {
 }
 
 // end gives back what the call holds.
-func (c *call) end() {
-	if c.timer != nil {
-		c.timer.Stop()
+func (r *Reader) end(call *call) {
+	if call.waiter == nil {
+		return
+	}
+	call.timer.Stop()
+	r.cache.mu.Lock()
+	defer r.cache.mu.Unlock()
+	if call.waiter.slab != nil { // woken, but too late
+		r.cache.mem.drop(call.waiter.slab)
 	}
 }
 
-// await waits until the next bytes of rest have come, as far as one grain has them. An error says
-// that they will not come to this call. mu is held, but not while waiting.
+// await waits until the next bytes of rest, as far as one grain has them, have been handed to the
+// call, or there is reason to look for them again. An error says that they will not come to this
+// call. mu is held, but not while waiting.
 func (r *Reader) await(call *call, rest blocks.Span) error {
 	c := r.cache
-	if err := r.usable(); err != nil {
-		return err
-	}
 	i := grainSize.Index(rest.Off)
 	g := c.mem.look(r.entry, i)
 	if g == nil || g.flight == nil {
-		return nil // came or went while mu was not held: look again
+		return nil // its flight made room for another at once
 	}
 	if !call.waited {
 		c.count.misses++
@@ -52,30 +58,33 @@ func (r *Reader) await(call *call, rest blocks.Span) error {
 	grain := grainSize.Span(i, r.obj.Size)
 	w := call.arm(c.cfg.ReadTimeout, rest.Intersect(grain).End())
 	f.waiters = append(f.waiters, w)
-	g.held++
 	if f.state == queued {
 		c.dispatch() // it is demanded now
 	}
 	c.mu.Unlock()
 	err := call.sleep(c.cfg.ReadTimeout)
 	c.mu.Lock()
-	g.held--
-	if err != nil {
+	if err == nil {
+		err = w.err
+	} else {
 		f.leave(w)
 		if errors.Is(err, ErrTimeout) {
 			c.releaseStalled()
 		}
-		c.abandon(f)
 	}
-	c.mem.tidy(r.entry, i)
-	c.mem.settle()
-	if err == nil {
-		err = w.err
-	}
-	if err == nil {
-		err = r.usable()
-	}
+	c.abandon(f)
 	return err
+}
+
+// take references what the call has been handed of span, which begins where the call waited. mu
+// is held.
+func (c *call) take(out *pieces, span blocks.Span) {
+	if c.waiter == nil || c.waiter.slab == nil {
+		return
+	}
+	at := span.Off - grainSize.Floor(span.Off)
+	out.add(c.waiter.slab, at, at+c.waiter.need-span.Off)
+	c.waiter.slab = nil
 }
 
 // arm prepares the call's waiter for bytes up to offset need and starts the read deadline.
@@ -85,7 +94,7 @@ func (c *call) arm(timeout time.Duration, need int64) *waiter {
 		c.timer = time.NewTimer(timeout)
 		c.waiter = &waiter{ready: make(chan struct{}, 1)}
 	}
-	c.waiter.need, c.waiter.err = need, nil
+	c.waiter.need = need
 	return c.waiter
 }
 
@@ -113,9 +122,18 @@ func (f *flight) wake(err error, match func(*waiter) bool) {
 	})
 }
 
-// wakeWithin makes those look again who wait for bytes of span.
-func (f *flight) wakeWithin(span blocks.Span) {
-	f.wake(nil, func(w *waiter) bool { return span.Off < w.need && w.need <= span.End() })
+// serve hands s, which has the bytes of span, a grain or its beginning, to those who wait for
+// some of them and no others. They need not look for them again, so neither eviction nor the end
+// of the flight can take from them what they have waited for.
+func (f *flight) serve(s *slab, span blocks.Span) {
+	f.wake(nil, func(w *waiter) bool {
+		if w.need <= span.Off || w.need > span.End() {
+			return false
+		}
+		s.refs++
+		w.slab = s
+		return true
+	})
 }
 
 // leave forgets a waiter that does not wait any longer. It may have been woken meanwhile.
