@@ -65,6 +65,7 @@ func New(cfg Config) (*Client, error) {
 	c.api = newHTTPClient(policy, netguard.API, 0, cfg)
 	c.data = newHTTPClient(policy, netguard.Data, cfg.Streams, cfg)
 	c.parts = newHTTPClient(policy, netguard.Data, 0, cfg)
+	c.parts.Transport.(*http.Transport).ResponseHeaderTimeout = 0 // a part may still be in buffers: sendPart watches
 	c.ranges = newRanges(c)
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c, nil

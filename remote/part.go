@@ -48,7 +48,7 @@ func (c *Client) sendPart(ctx context.Context, host *url.URL, p PartRequest) (st
 	}
 	attempt, cancel := context.WithCancelCause(ctx)
 	watchdog := time.AfterFunc(c.cfg.ReadTimeout, func() { cancel(errStalled) })
-	body := newPartBody(source, p.Size, func() { watchdog.Reset(c.cfg.ReadTimeout) })
+	body := newPartBody(source, p.Size, func(left int64) { watchdog.Reset(c.partPatience(p.Size, left)) })
 	// The transport may still be reading when the answer is here already. The caller gets its
 	// bytes back only after the last read.
 	defer func() {
@@ -72,6 +72,20 @@ func (c *Client) sendPart(ctx context.Context, host *url.URL, p PartRequest) (st
 	return c.partAnswer(p, reply{status: resp.StatusCode, header: resp.Header, body: text})
 }
 
+// slowestUplink is the least rate, in bytes a second, at which what the buffers of the system hold of a
+// part is expected to leave them.
+const slowestUplink = 16 << 10
+
+// partPatience is how long an attempt may go without progress when left of size bytes are still to be
+// read. The last bytes read may be megabytes ahead of those that left this machine, and no more
+// progress shows until the answer comes. That a peer is gone is noticed by TCP (netguard).
+func (c *Client) partPatience(size, left int64) time.Duration {
+	if left > 0 {
+		return c.cfg.ReadTimeout
+	}
+	return c.cfg.ReadTimeout + time.Duration(size)*time.Second/slowestUplink
+}
+
 // partRequest is the multipart POST. Its body is read from the part as it is sent.
 func (c *Client) partRequest(ctx context.Context, host *url.URL, p PartRequest, body *partBody) *http.Request {
 	u := *host
@@ -93,7 +107,7 @@ func (c *Client) partRequest(ctx context.Context, host *url.URL, p PartRequest, 
 // partError is a transport failure; when our watchdog ended the attempt it says so.
 func (c *Client) partError(ctx, attempt context.Context, p PartRequest, err error) error {
 	if ctx.Err() == nil && errors.Is(context.Cause(attempt), errStalled) {
-		return &Error{Op: "superfile2", Object: p.Path, Kind: ErrOffline, Msg: fmt.Sprintf("no progress for %s", c.cfg.ReadTimeout)}
+		return &Error{Op: "superfile2", Object: p.Path, Kind: ErrOffline, Msg: "no progress"}
 	}
 	return c.transportError(ctx, "superfile2", p.Path, err, true)
 }
@@ -131,8 +145,8 @@ type partBody struct {
 	err error // guarded by mu; what reading the part failed with
 }
 
-// newPartBody wraps size bytes of source; progress is called after every read.
-func newPartBody(source io.ReadCloser, size int64, progress func()) *partBody {
+// newPartBody wraps size bytes of source; progress is called after every read, with what is left.
+func newPartBody(source io.ReadCloser, size int64, progress func(left int64)) *partBody {
 	var head bytes.Buffer
 	w := multipart.NewWriter(&head)
 	// Writing to a bytes.Buffer does not fail.
@@ -169,7 +183,7 @@ func (b *partBody) failure() error {
 type watchedPart struct {
 	body     *partBody
 	left     int64
-	progress func()
+	progress func(left int64)
 }
 
 func (w *watchedPart) Read(p []byte) (int, error) {
@@ -178,7 +192,7 @@ func (w *watchedPart) Read(p []byte) (int, error) {
 	}
 	n, err := w.body.source.Read(p[:min(int64(len(p)), w.left)])
 	w.left -= int64(n)
-	w.progress()
+	w.progress(w.left)
 	switch {
 	case err == io.EOF && w.left > 0:
 		err = io.ErrUnexpectedEOF

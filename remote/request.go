@@ -172,7 +172,7 @@ func (c *Client) transportText(err error) string {
 		err = u.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("no answer within %s", c.cfg.ReadTimeout)
+		return "no answer in time"
 	}
 	return c.session.scrub(err.Error())
 }

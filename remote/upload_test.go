@@ -377,6 +377,25 @@ func TestUploadPartStallEnds(t *testing.T) {
 	assert.Equal(t, 2, s.count(superfile))
 }
 
+// The whole part is in the buffers of the system at once; how long they take to empty does not show.
+func TestUploadPartMayLeaveSlowly(t *testing.T) {
+	s := newScript(t)
+	s.withHost()
+	s.on(superfile, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(400 * time.Millisecond):
+		case <-r.Context().Done():
+			return
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		fmt.Fprintf(w, `{"md5":%q}`, someMD5)
+	})
+	part := bytesPart(strings.Repeat("x", slowestUplink))
+	_, err := s.client(t, func(cfg *Config) { cfg.ReadTimeout = 100 * time.Millisecond }).UploadPart(t.Context(), part)
+	require.NoError(t, err)
+	assert.Equal(t, 1, s.count(superfile))
+}
+
 func TestUploadHosts(t *testing.T) {
 	for _, tc := range []struct {
 		name, base, answer string

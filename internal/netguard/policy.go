@@ -121,15 +121,21 @@ func (p *Policy) DialContext(ctx context.Context, network, addr string) (net.Con
 		return nil, fmt.Errorf("dial %q: %w", addr, err)
 	}
 	d := p.dialer
-	if !p.exempt(host, port) {
-		d.Control = refuseLocal
+	exempt := p.exempt(host, port)
+	d.Control = func(network, address string, c syscall.RawConn) error {
+		if !exempt {
+			if err := refuseLocal(network, address); err != nil {
+				return err
+			}
+		}
+		return noticeDeath(c)
 	}
 	return d.DialContext(ctx, network, addr)
 }
 
-// refuseLocal is a net.Dialer.Control: it runs after the name was resolved and the socket made,
-// before the connection is. This is what makes a name that changes its answer harmless.
-func refuseLocal(network, address string, _ syscall.RawConn) error {
+// refuseLocal is called after the name was resolved and the socket made, before the connection is.
+// This is what makes a name that changes its answer harmless.
+func refuseLocal(network, address string) error {
 	switch network {
 	case "tcp4", "tcp6":
 	default:
