@@ -1,0 +1,58 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/lmittmann/tint"
+)
+
+// openLog makes the log of this process: where --log-file says, else on the console's error stream, in
+// colour on a terminal. verbosity is the count of -v, or negative for -q; a level that was set wins
+// over both. done releases the file.
+func (c *config) openLog(con console, verbosity int) (log *slog.Logger, done func() error, err error) {
+	out, done := con.err, func() error { return nil }
+	if c.logFile != "" {
+		f, err := os.OpenFile(c.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return nil, nil, usage("open", c.logFile, "check --log-file", "%w", withoutPath(err))
+		}
+		out, done = f, f.Close
+	}
+	return slog.New(c.logHandler(out, c.level(verbosity))), done, nil
+}
+
+// level is the least level to log.
+func (c *config) level(verbosity int) slog.Level {
+	if !c.isSet("log-level") {
+		switch {
+		case verbosity < 0:
+			return slog.LevelError
+		case verbosity == 1:
+			return slog.LevelDebug
+		case verbosity > 1:
+			return slog.LevelDebug - 4
+		}
+	}
+	switch c.logLevel.value {
+	case "debug":
+		return slog.LevelDebug
+	case "warn":
+		return slog.LevelWarn
+	case "error":
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
+func (c *config) logHandler(out io.Writer, level slog.Level) slog.Handler {
+	if c.logFormat.value == "json" {
+		return slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level})
+	}
+	if c.logFormat.value == "auto" && isTerminal(out) || c.color.value == "always" {
+		return tint.NewTextHandler(out, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: c.color.value == "never"})
+	}
+	return slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/teraboxfs/teraboxfs/blockcache"
+	"github.com/teraboxfs/teraboxfs/fs"
+	"github.com/teraboxfs/teraboxfs/internal/control"
+	"github.com/teraboxfs/teraboxfs/remote"
+	"github.com/teraboxfs/teraboxfs/writeback"
+)
+
+// memoryBeside is what the process may use beside --mem-cache: code, stacks, requests of the kernel, parts
+// and listings in flight. The garbage collector works harder as the sum comes near.
+const memoryBeside = 80 << 20
+
+// mounted is a session that the kernel shows.
+type mounted struct {
+	session    *session
+	fs         *fs.FS
+	cache      *blockcache.Cache
+	staging    *writeback.Store // nil when read-only
+	stagingDir string
+	control    *control.Server
+	dir        string
+	started    time.Time
+}
+
+// mountSession puts the rooms together around a session and mounts it on dir. On failure nothing is
+// left mounted or locked; the session stays the caller's to close. A mount that is returned owns it.
+func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
+	m = &mounted{dir: dir, started: time.Now()}
+	defer func() {
+		if err != nil {
+			err = fail("mount", dir, errors.Join(err, m.close()))
+			m = nil
+		}
+	}()
+	limitMemory(a.env, int64(a.memCache))
+	if m.control, err = control.Listen(a.runtimeDirectory(), control.ID(dir)); err != nil {
+		if errors.Is(err, control.ErrTaken) {
+			err = fmt.Errorf("%w: %w", errBusy, err)
+		}
+		return m, err
+	}
+	if m.cache, err = blockcache.New(blockcache.Config{
+		Memory: int64(a.memCache), ReadAhead: readAhead(a.readAhead), Streams: a.streams.value,
+		ReadTimeout: a.readTimeout, Log: a.log.With("room", "blockcache"),
+	}); err != nil {
+		return m, err
+	}
+	if !a.readOnly && sess.uploader != nil {
+		if err = a.openStaging(m, sess); err != nil {
+			return m, err
+		}
+	}
+	options := a.fsOptions(sess)
+	options.Cache, options.Staging = m.cache, m.staging
+	if m.fs, err = fs.Mount(dir, options); err != nil {
+		return m, fmt.Errorf("%w: %w", errFuse, err)
+	}
+	m.session = sess
+	m.control.Serve(m)
+	return m, nil
+}
+
+// readAhead is the setting as blockcache understands it, whose zero is a default.
+func readAhead(s size) int64 {
+	if s == 0 {
+		return blockcache.NoReadAhead
+	}
+	return int64(s)
+}
+
+// openStaging opens the staging directory of this mount of this account. Unsent bytes of one account can
+// never be found by another.
+func (a *app) openStaging(m *mounted, sess *session) error {
+	state, err := filepath.Abs(a.stateDirectory())
+	if err != nil {
+		return err
+	}
+	m.stagingDir = filepath.Join(state, "staging", strconv.FormatUint(uint64(sess.account.UK), 10), control.ID(m.dir))
+	if err := privateDir(m.stagingDir); err != nil {
+		return fmt.Errorf("staging directory: %w", err)
+	}
+	verify := writeback.VerifySample
+	if a.rapidVerify.value == "full" {
+		verify = writeback.VerifyFull
+	}
+	m.staging, err = writeback.Open(writeback.Config{
+		Dir: m.stagingDir, Uploader: sess.uploader, Parts: a.parts.value,
+		MaxFileSize: a.maxFileSize.bytesOr(sess.account.MaxFileSize),
+		StagingSize: a.stagingSize.bytesOr(stagingRoom(m.stagingDir)),
+		Rapid:       a.rapid.on(), RapidVerify: verify, Log: a.log.With("room", "writeback"),
+	})
+	return err
+}
+
+// stagingRoom is what auto means for --staging-size: the free space of the disk less a twentieth of it,
+// so that unsent data never fills the disk for everybody. 0, no limit, when the disk does not say.
+func stagingRoom(dir string) int64 {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0
+	}
+	free, reserve := int64(st.Bavail)*st.Bsize, int64(st.Blocks)*st.Bsize/20
+	return max(free-reserve, 64<<20)
+}
+
+// fsOptions are the settings of fs and the session's part of them.
+func (a *app) fsOptions(sess *session) fs.Options {
+	o := fs.Options{
+		Drive: sess.drive, Fetcher: sess.fetcher, Root: sess.root,
+		ReadOnly: a.readOnly || sess.uploader == nil,
+		DirCache: a.dirCache, AttrTimeout: a.attrTimeout, EntryTimeout: a.entryTimeout, NegativeTimeout: a.negativeTimeout,
+		UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()),
+		DirMode: 0o777 &^ a.umask.bits, FileMode: 0o666 &^ a.umask.bits,
+		AllowOther: a.allowOther, DefaultPermissions: a.defaultPermissions, Debug: a.fuseDebug,
+		FsName: sess.name, MountOptions: a.config.mountOptions, Log: a.log.With("room", "fs"),
+	}
+	if a.uid.set {
+		o.UID = a.uid.id
+	}
+	if a.gid.set {
+		o.GID = a.gid.id
+	}
+	if a.dirMode.set {
+		o.DirMode = a.dirMode.bits
+	}
+	if a.fileMode.set {
+		o.FileMode = a.fileMode.bits
+	}
+	if o.ReadOnly {
+		o.DirMode, o.FileMode = o.DirMode&^0o222, o.FileMode&^0o222
+	}
+	return o
+}
+
+// limitMemory tells the garbage collector how much there is, unless GOMEMLIMIT does.
+func limitMemory(env environment, cache int64) {
+	if env.get("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(cache + memoryBeside)
+	}
+}
+
+func (m *mounted) readOnly() bool { return m.staging == nil }
+
+// Status implements control.Daemon.
+func (m *mounted) Status() control.Status {
+	s := control.Status{
+		ID: control.ID(m.dir), Mountpoint: m.dir, Source: m.session.name, Account: m.session.login,
+		PID: os.Getpid(), Started: m.started, ReadOnly: m.readOnly(), Version: versionText(),
+		Pending: []control.Pending{},
+	}
+	for _, p := range m.fs.Pending() {
+		s.Pending = append(s.Pending, control.Pending{Path: p.Path, Bytes: p.Bytes, State: p.State, Err: p.Err})
+	}
+	return s
+}
+
+// Drain implements control.Daemon: it returns nil when nothing is pending.
+func (m *mounted) Drain(ctx context.Context) error { return m.fs.Drain(ctx) }
+
+// close ends everything behind a mount that the kernel has let go of, or that never came to be. The control
+// socket goes last: as long as it is there, the mount is not over.
+func (m *mounted) close() error {
+	var errs []error
+	if m.staging != nil {
+		errs = append(errs, m.staging.Close())
+	}
+	if m.cache != nil {
+		errs = append(errs, m.cache.Close())
+	}
+	if m.session != nil {
+		errs = append(errs, m.session.close())
+	}
+	if m.control != nil {
+		errs = append(errs, m.control.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// connect makes a client for a login and logs in.
+func (a *app) connect(ctx context.Context, cred credential) (*remote.Client, remote.Account, error) {
+	dialect, err := remote.ParseDialect(a.dialect.value)
+	if err != nil {
+		return nil, remote.Account{}, err
+	}
+	client, err := remote.New(remote.Config{
+		BaseURL: cred.baseURL, Cookie: cred.cookie.reveal(), Dialect: dialect,
+		Rate: a.apiRate.RateLimit, Burst: a.apiBurst.value, ReadTimeout: a.readTimeout, Streams: a.streams.value,
+		MaxFileSize: a.maxFileSize.bytesOr(0), Log: a.log.With("room", "remote"),
+	})
+	if err != nil {
+		return nil, remote.Account{}, err
+	}
+	account, err := client.Login(ctx)
+	if err != nil {
+		return nil, account, errors.Join(err, client.Close())
+	}
+	return client, account, nil
+}
