@@ -55,19 +55,20 @@ func (c *content) commit(ctx context.Context) error {
 		return nil
 	}
 	res, err := staged.Commit(ctx, target)
-	return c.endCommit(target, res, err)
+	if err := c.endCommit(target, res, err); err != nil {
+		return err
+	}
+	c.tellMtime(ctx, at) // it may have been set after target was made
+	return nil
 }
 
 // holdPath holds the path of the inode, wherever it is renamed to before that succeeds.
 func (n *inode) holdPath(ctx context.Context) (release func(), at string, err error) {
-	for {
-		at = n.path()
-		release, err = n.fs.paths.acquire(ctx, at)
-		if err != nil || n.path() == at {
-			return release, at, err
-		}
-		release()
+	release, held, err := n.fs.paths.acquireMoving(ctx, func() []string { return []string{n.path()} })
+	if err != nil {
+		return nil, "", err
 	}
+	return release, held[0], nil
 }
 
 // beginCommit returns what is to be committed, or false when that is nothing. The caller holds
@@ -82,7 +83,7 @@ func (c *content) beginCommit(at string, cancel context.CancelFunc) (*writeback.
 		return nil, writeback.Target{}, false
 	}
 	c.stop = cancel
-	target := writeback.Target{Path: at, Mtime: c.mtime}
+	target := writeback.Target{Path: at, Mtime: c.mtime, ImplicitMtime: !c.mtimeSet}
 	if c.occupant != nil {
 		replaces := *c.occupant
 		replaces.Path = at
@@ -137,9 +138,6 @@ func (n *inode) moveToConflictLocked(name string) {
 	n.fs.opts.Log.Warn("the file was changed on the drive meanwhile; this version was kept as a conflict copy",
 		"path", n.pathLocked(), "copy", name)
 	n.detachLocked()
-	if other := dir.listing.children[name]; other != nil {
-		other.detachLocked()
-	}
 	dir.attachLocked(name, n)
 	dir.listing.stale = n.fs.opts.Now()
 }
@@ -160,7 +158,7 @@ func (c *content) abandon() {
 func (c *content) setMtime(ctx context.Context, t time.Time) {
 	c.mu.Lock()
 	same := c.mtime.Unix() == t.Unix() && !c.mtimeDirty
-	c.mtime, c.mtimeDirty = t, !same
+	c.mtime, c.mtimeDirty, c.mtimeSet = t, !same, true
 	open := c.staged != nil && c.staged.Dirty()
 	c.mu.Unlock()
 	if same || open || c.node.fs.opts.ReadOnly {
@@ -176,8 +174,7 @@ func (c *content) setMtime(ctx context.Context, t time.Time) {
 	}
 }
 
-// sendMtime creates a clean file again with the time set here. Whatever goes wrong, the time
-// stays known to this mount and the file as it was.
+// sendMtime is tellMtime for callers that hold nothing.
 func (c *content) sendMtime(ctx context.Context) {
 	select {
 	case c.token <- struct{}{}:
@@ -190,12 +187,18 @@ func (c *content) sendMtime(ctx context.Context) {
 		return
 	}
 	defer release()
+	c.tellMtime(ctx, at)
+}
 
+// tellMtime creates a clean file, which is at the path at, again with the time that was set here.
+// Whatever goes wrong, the time stays known to this mount and the file as it was. The caller holds
+// the token and the path.
+func (c *content) tellMtime(ctx context.Context, at string) {
 	c.mu.Lock()
 	e, digests, mtime := c.committed, c.digests, c.mtime
-	clean := c.occupant != nil && (c.staged == nil || !c.staged.Dirty()) && c.mtimeDirty
+	clean := c.occupant != nil && (c.staged == nil || !c.staged.Dirty()) && c.mtimeDirty && c.mtimeSet
 	c.mu.Unlock()
-	if !clean || len(digests) == 0 || c.node.detached() {
+	if !clean || len(digests) == 0 && e.Size > 0 || c.node.detached() {
 		return
 	}
 	e.Path = at

@@ -31,6 +31,7 @@ type content struct {
 	base       *versionReader     // what staged reads unchanged blocks through; nil: staged is whole
 	mtime      time.Time          // what stat shows
 	mtimeDirty bool               // the service does not have mtime
+	mtimeSet   bool               // mtime was asked for, not just the time of a write
 	handles    int                // open handles
 	writers    int                // those of them that may write
 	waiters    int                // callers waiting in close(2) or fsync(2)
@@ -158,6 +159,9 @@ func (v *versionReader) ReadAt(ctx context.Context, p []byte, off int64) (int, e
 			return 0, io.EOF
 		}
 		n, err := v.at(e).ReadAt(ctx, p, off)
+		if errors.Is(err, blockcache.ErrClosed) && v.c.version().Version() != e.Version() {
+			continue // a reader of the newer version closed ours
+		}
 		if !errors.Is(err, remote.ErrNotExist) && !errors.Is(err, remote.ErrChanged) {
 			return n, err
 		}
@@ -262,7 +266,7 @@ func (c *content) write(ctx context.Context, p []byte, off int64) (int, error) {
 func (c *content) modified() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mtime, c.mtimeDirty = c.node.fs.opts.Now(), true
+	c.mtime, c.mtimeDirty, c.mtimeSet = c.node.fs.opts.Now(), true, false
 }
 
 func (c *content) opened(writable bool) {

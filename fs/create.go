@@ -96,20 +96,17 @@ func (f *FS) mkdir(ctx context.Context, dir *inode, name string) (*inode, error)
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	release, err := f.paths.acquire(ctx, path.Join(dir.path(), name))
+	release, held, err := f.paths.acquireMoving(ctx, func() []string { return []string{path.Join(dir.path(), name)} })
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	e, err := f.opts.Drive.Mkdir(f.ctx, path.Join(dir.path(), name))
+	e, err := f.opts.Drive.Mkdir(f.ctx, held[0])
 	if err != nil {
 		return nil, err
 	}
 	f.tree.mu.Lock()
 	defer f.tree.mu.Unlock()
-	if old := dir.listing.children[name]; old != nil {
-		old.detachLocked()
-	}
 	n := f.newInodeLocked(e.FsID, true)
 	n.mtime = f.opts.Now()
 	n.listing.asked = n.mtime // it is new, hence empty

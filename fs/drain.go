@@ -62,7 +62,7 @@ func (f *FS) Drain(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("commit %q: %w", c.node.path(), err))
 			continue
 		}
-		c.discard(!c.node.detached())
+		c.letGo()
 	}
 	return errors.Join(errs...)
 }

@@ -68,7 +68,7 @@ func (c *content) resize(ctx context.Context, size int64) error {
 	if lastWriter := c.closed(true); err == nil && lastWriter {
 		err = c.commitFor(ctx)
 	}
-	c.discard(!c.node.detached())
+	c.letGo()
 	return err
 }
 

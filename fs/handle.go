@@ -48,7 +48,7 @@ func (c *content) open(ctx context.Context, flags, tid uint32) (*handle, error) 
 	if flags&syscall.O_TRUNC != 0 {
 		if err := c.clear(ctx); err != nil {
 			c.closed(true)
-			c.discard(true)
+			c.letGo()
 			return nil, err
 		}
 	}
@@ -135,17 +135,13 @@ func (h *handle) Release(context.Context) syscall.Errno {
 	f := h.c.node.fs
 	h.reader.Close()
 	lastWriter := h.c.closed(h.writable)
-	if h.c.node.detached() {
-		h.c.dropIfUnused()
-		return 0
-	}
-	if h.writable && lastWriter {
-		if err := h.c.commit(f.ctx); err != nil {
+	if h.writable && lastWriter && !h.c.node.detached() {
+		if err := h.c.commit(f.ctx); err != nil && !errors.Is(err, context.Canceled) { // canceled: it is losing its name
 			f.opts.Log.Error("committed neither by close nor now; it will be tried again",
 				"path", h.c.node.path(), "err", err)
 		}
 	}
-	h.c.discard(!h.c.node.detached())
+	h.c.letGo()
 	return 0
 }
 

@@ -86,8 +86,12 @@ func (f *FS) newInodeLocked(fsID uint64, isDir bool) *inode {
 	return n
 }
 
-// attachLocked puts n, which has no name, into dir as name, where nothing is. It needs tree.mu.
+// attachLocked puts n, which has no name, into dir as name. What a listing put there meanwhile
+// loses the name. It needs tree.mu.
 func (dir *inode) attachLocked(name string, n *inode) {
+	if old := dir.listing.children[name]; old != nil {
+		old.detachLocked()
+	}
 	n.parent, n.name, n.asideIn = dir, name, nil
 	dir.listing.children[name] = n
 	delete(dir.listing.tombs, name)

@@ -176,25 +176,37 @@ func (dir *inode) list(ctx context.Context, flight *listFlight, q question) {
 func (dir *inode) fetch(ctx context.Context) (map[string]remote.Entry, error) {
 	for {
 		p := dir.path()
-		entries := make(map[string]remote.Entry)
-		err := func() error {
-			for page, err := range dir.fs.opts.Drive.List(ctx, p) {
-				if err != nil {
-					return err
-				}
-				for _, e := range page {
-					if _, dup := entries[e.Name()]; !dup { // the first of two equal names wins
-						entries[e.Name()] = e
-					}
-				}
-			}
-			return nil
-		}()
+		entries, err := dir.fs.fetchAt(ctx, p)
 		if errors.Is(err, remote.ErrNotExist) && dir.path() != p {
 			continue
 		}
 		return entries, err
 	}
+}
+
+// fetchAt returns every entry of the directory at p by name; the first of two equal names wins. A
+// name longer than Linux takes is left out: the kernel would fail the whole listing for it.
+func (f *FS) fetchAt(ctx context.Context, p string) (map[string]remote.Entry, error) {
+	entries, hidden := make(map[string]remote.Entry), 0
+	for page, err := range f.opts.Drive.List(ctx, p) {
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range page {
+			name := e.Name()
+			if len(name) > maxName {
+				hidden++
+				continue
+			}
+			if _, dup := entries[name]; !dup {
+				entries[name] = e
+			}
+		}
+	}
+	if hidden > 0 {
+		f.opts.Log.Warn("names longer than 255 bytes are not shown", "path", p, "entries", hidden)
+	}
+	return entries, nil
 }
 
 // mergeLocked brings all children in line with a whole listing. It needs tree.mu.
@@ -281,11 +293,4 @@ func (dir *inode) entries(ctx context.Context) ([]dirEntry, error) {
 	}
 	sort.Slice(list, func(i, j int) bool { return list[i].name < list[j].name })
 	return list, nil
-}
-
-// invalidate makes the next use of the directory ask the service again.
-func (dir *inode) invalidate() {
-	dir.fs.tree.mu.Lock()
-	defer dir.fs.tree.mu.Unlock()
-	dir.listing.stale = dir.fs.opts.Now()
 }

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -40,6 +41,19 @@ func (l *pathLocks) acquire(ctx context.Context, paths ...string) (release func(
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+	}
+}
+
+// acquireMoving is acquire for paths that may change while it waits, as where returns them. It
+// returns the paths that it holds.
+func (l *pathLocks) acquireMoving(ctx context.Context, where func() []string) (release func(), held []string, err error) {
+	for {
+		held = where()
+		release, err = l.acquire(ctx, held...)
+		if err != nil || slices.Equal(held, where()) {
+			return release, held, err
+		}
+		release()
 	}
 }
 

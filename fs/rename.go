@@ -36,18 +36,22 @@ func (f *FS) rename(ctx context.Context, dir *inode, name string, newDir *inode,
 	if err := compatible(src, dst); err != nil {
 		return err
 	}
-	from, to := path.Join(dir.path(), name), path.Join(newDir.path(), newName)
-	if isBelow(to, from) {
-		return unix.EINVAL
-	}
 	if dst != nil && !dst.isDir() {
 		dst.content.abandon()
 	}
-	release, err := f.paths.acquire(ctx, from, to)
+	release, held, err := f.paths.acquireMoving(ctx, func() []string {
+		return []string{path.Join(dir.path(), name), path.Join(newDir.path(), newName)}
+	})
 	if err != nil {
 		return err
 	}
 	defer release()
+	if isBelow(held[1], held[0]) {
+		return unix.EINVAL
+	}
+	if src.detached() || dst != nil && dst.detached() {
+		return unix.ESTALE // a listing brought news while we waited; the kernel looks again
+	}
 	if src.isDir() {
 		return f.renameDir(ctx, src, dst, newDir, newName)
 	}
@@ -73,7 +77,7 @@ func (f *FS) renameDir(ctx context.Context, src, dst, newDir *inode, newName str
 			return err
 		}
 	}
-	if err := f.move(src, path.Join(newDir.path(), newName), false); err != nil {
+	if err := f.move(src, newDir, newName, false); err != nil {
 		return err
 	}
 	f.tree.mu.Lock()
@@ -88,6 +92,11 @@ func (f *FS) renameFile(src, dst, newDir *inode, newName string) error {
 	var dstID uint64
 	if dst != nil {
 		id, needed := dst.content.needsService()
+		dst.content.opened(false) // its last close meanwhile must not delete what may be put back
+		defer func() {
+			dst.content.closed(false)
+			dst.content.letGo()
+		}()
 		if needed {
 			if err := f.setAside(dst); err != nil {
 				return err
@@ -98,40 +107,46 @@ func (f *FS) renameFile(src, dst, newDir *inode, newName string) error {
 	}
 	srcID, _ := src.content.needsService()
 	if srcID != 0 {
-		if err := f.move(src, path.Join(newDir.path(), newName), dstID != 0); err != nil {
+		if err := f.move(src, newDir, newName, dstID != 0); err != nil {
+			if dst != nil && dstID == 0 {
+				f.putBack(dst, newDir, newName)
+			}
 			return err
 		}
 	}
 	f.tree.mu.Lock()
+	defer f.tree.mu.Unlock()
 	if dst != nil {
 		dst.detachLocked()
 	}
 	src.renamedLocked(newDir, newName, srcID)
-	f.tree.mu.Unlock()
-
 	if srcID == 0 && dstID != 0 {
 		src.content.inherit(dst.content)
-	}
-	if dst != nil {
-		dst.content.dropIfUnused()
 	}
 	return nil
 }
 
-// move has the service move n to to. What the service knows better makes the listings stale.
-func (f *FS) move(n *inode, to string, overwrite bool) error {
-	err := f.opts.Drive.Move(f.ctx, n.path(), to, overwrite)
-	if errors.Is(err, remote.ErrNotExist) || errors.Is(err, remote.ErrExist) {
-		n.parent.invalidate()
+// move has the service move n to newName in newDir. When it fails, both directories are listed anew
+// before they are used: the service may have done it, or knows better.
+func (f *FS) move(n, newDir *inode, newName string, overwrite bool) error {
+	err := f.opts.Drive.Move(f.ctx, n.path(), path.Join(newDir.path(), newName), overwrite)
+	if err != nil {
+		f.tree.mu.Lock()
+		defer f.tree.mu.Unlock()
+		newDir.listing.stale = f.opts.Now()
+		if n.parent != nil {
+			n.parent.listing.stale = f.opts.Now()
+		}
 	}
 	return err
 }
 
 // renamedLocked gives n its new place in the tree. It needs tree.mu.
 func (n *inode) renamedLocked(newDir *inode, newName string, fsID uint64) {
-	old, oldName := n.parent, n.name
-	n.detachLocked()
-	old.buryLocked(oldName, fsID)
+	if old := n.parent; old != nil { // else a listing was quicker
+		n.detachLocked()
+		old.buryLocked(n.name, fsID)
+	}
 	newDir.attachLocked(newName, n)
 	newDir.mtime = n.fs.opts.Now()
 	n.touchedLocked()

@@ -67,7 +67,7 @@ func (f *FS) retryLoop(ctx context.Context) {
 				f.opts.Log.Warn("commit failed again; the bytes stay staged", "path", c.node.path(), "err", err)
 				continue
 			}
-			c.discard(!c.node.detached())
+			c.letGo()
 		}
 	}
 }

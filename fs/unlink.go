@@ -85,12 +85,32 @@ func (f *FS) setAside(n *inode) error {
 	fsID, _ := n.content.needsService()
 	f.tree.mu.Lock()
 	defer f.tree.mu.Unlock()
-	dir := n.parent
-	dir.buryLocked(n.name, fsID)
-	n.detachLocked()
-	n.name, n.asideIn = aside, dir
-	dir.listing.asides[n] = struct{}{}
+	if dir := n.parent; dir != nil { // else a listing was quicker: the file is aside, and nobody drops it
+		dir.buryLocked(n.name, fsID)
+		n.detachLocked()
+		n.name, n.asideIn = aside, dir
+		dir.listing.asides[n] = struct{}{}
+	}
 	return nil
+}
+
+// putBack undoes setAside for a file that keeps its name after all. Where the service does not let
+// it, the file stays under its aside name, and nothing deletes it.
+func (f *FS) putBack(n, dir *inode, name string) {
+	from, to := n.path(), path.Join(dir.path(), name)
+	err := f.opts.Drive.Move(f.ctx, from, to, false)
+	if err != nil {
+		f.opts.Log.Error("rename failed, and the file that was to be replaced could not be given its name back",
+			"path", to, "now", from, "err", err)
+	}
+	f.tree.mu.Lock()
+	defer f.tree.mu.Unlock()
+	delete(dir.listing.asides, n)
+	n.asideIn = nil
+	if err == nil {
+		dir.attachLocked(name, n)
+		n.touchedLocked()
+	}
 }
 
 // dropAside removes a file that was set aside, after its last close. The service keeps it when
@@ -121,6 +141,15 @@ func (f *FS) dropAside(n *inode) {
 	delete(dir.listing.asides, n)
 	dir.buryLocked(n.name, n.ino)
 	n.asideIn = nil
+}
+
+// letGo drops what nobody needs any more of a file that lost a handle or its name.
+func (c *content) letGo() {
+	if c.node.detached() {
+		c.dropIfUnused()
+		return
+	}
+	c.discard(true)
 }
 
 // dropIfUnused lets go of what a file without a name holds, once no handle is open.

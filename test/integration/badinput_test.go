@@ -167,7 +167,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	emu := startEmulator(t)
 	m := mount(t, emu, "-vv", "--fuse-debug")
 	require.NoError(t, os.WriteFile(m.Path("file"), content(1, 5_000_000), 0o644))
-	emu.setFaults(fault{Endpoint: "dlink", Action: "expired-link", Count: 1}, fault{Endpoint: "list", Action: "errno", Errno: 2, Count: 1})
+	emu.setFaults(fault{Endpoint: "dlink-get", Action: "expired-link", Count: 1}, fault{Endpoint: "list", Action: "status", Status: 503, Count: 1})
 	requireFile(t, mount(t, emu, "-vv").Path("file"), content(1, 5_000_000))
 
 	h := newHome(t, emu)

@@ -103,5 +103,5 @@ func TestLostUpdate(t *testing.T) {
 	requireOnDrive(t, emu, "/dir/file", []byte("theirs, longer"))
 	copies := slices.DeleteFunc(emu.names("/dir"), func(name string) bool { return name == "file" })
 	require.Len(t, copies, 1, "a conflict copy")
-	requireOnDrive(t, emu, "/dir/"+copies[0], []byte("oursit was opened"))
+	requireOnDrive(t, emu, "/dir/"+copies[0], []byte("ourst was opened"))
 }

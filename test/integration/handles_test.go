@@ -99,6 +99,38 @@ func TestRenameOverOpenFile(t *testing.T) {
 	}
 }
 
+// TestFailedRenameOverOpenFile: a rename that the service refuses leaves both files as they were, also the one that is open and
+// was already moved out of the way.
+func TestFailedRenameOverOpenFile(t *testing.T) {
+	t.Parallel()
+	const size = 5_000_000
+	emu := startEmulator(t)
+	emu.put("/source", content(2, size))
+	emu.put("/target", content(1, size))
+	m := mount(t, emu)
+	f, err := os.Open(m.Path("target"))
+	require.NoError(t, err)
+	defer f.Close()
+
+	refusal := fault{Endpoint: "filemanager", Match: map[string]string{"opera": "move", "filelist": `~"/source"`}, Action: "errno", Errno: -7}
+	emu.setFaults(refusal)
+	require.Error(t, os.Rename(m.Path("source"), m.Path("target")))
+	emu.requireFired()
+	emu.setFaults()
+	require.NoError(t, checkPattern(f, 1, size), "the open handle")
+	require.NoError(t, f.Close())
+	require.NoError(t, checkFile(m.Path("target"), 1, size))
+	require.NoError(t, checkFile(m.Path("source"), 2, size))
+	never(t, time.Second, "both files stay", func() error {
+		if got := emu.names("/"); !slices.Equal(got, []string{"source", "target"}) {
+			return fmt.Errorf("the drive has %q", got)
+		}
+		return nil
+	})
+	require.NoError(t, os.Rename(m.Path("source"), m.Path("target")))
+	requirePatternOnDrive(t, emu, "/target", 2, size)
+}
+
 // TestReadYourWrites: what one handle wrote every handle reads, before, during and after its commit; what is written during a
 // commit is committed by the next.
 func TestReadYourWrites(t *testing.T) {

@@ -191,10 +191,10 @@ func hostileEntries() (entries []map[string]any, shown []string) {
 	add(false, "/hostile/huge", "huge", map[string]any{"size": json.Number("18446744073709551616")})
 	add(false, "/hostile/float", "float", map[string]any{"size": json.Number("1e400")})
 	add(false, "/hostile/null name", "null name", map[string]any{"server_filename": nil, "path": nil})
-	add(false, "/hostile/array name", "array name", map[string]any{"server_filename": []string{"a"}})
+	add(true, "/hostile/array name", "array name", map[string]any{"server_filename": []string{"a"}})
 	for _, name := range []string{
 		"\x1b[31mred\x1b[0m", "two\nlines", "carriage\rreturn", "bell\a", "-rf", "--help", "$(reboot)", "`id`", "; rm -rf x",
-		"%s%n", "<script>alert(1)</script>", "\u202egnp.exe", "quote\"s'", "~", "*", " ", "trailing ", "back\\slash",
+		"%s%n", "<script>alert(1)<script>", "\u202egnp.exe", "quote\"s'", "~", "*", " ", "trailing ", "back\\slash",
 	} {
 		add(true, "/hostile/"+name, name, nil)
 	}
@@ -212,7 +212,7 @@ func TestHostileListing(t *testing.T) {
 	m := mount(t, emu)
 
 	names := list(t, m.Path("hostile"))
-	emu.requireFired()
+	require.Positive(t, emu.faults()[0].Fired, "the hostile listing was never given")
 	require.Subset(t, names, shown)
 	for _, name := range names {
 		require.Contains(t, shown, name, "a name that should be hidden")
@@ -284,7 +284,7 @@ func TestEqualNamesInOneListing(t *testing.T) {
 		}
 	}
 	serveListing(t, emu, "/hostile", []map[string]any{entry(11, 0), entry(12, 0), entry(13, 1), entry(11, 0)})
-	m := mount(t, emu, "--dir-cache=0", "--attr-timeout=0", "--entry-timeout=0")
+	m := mount(t, emu, "--dir-cache=1ms", "--attr-timeout=0", "--entry-timeout=0") // 0 would ask for each name by itself
 	first := list(t, m.Path("hostile"))
 	require.Contains(t, first, "twin")
 	require.Len(t, slices.Compact(slices.Clone(first)), len(first), "a name twice: %q", first) // os.ReadDir sorts

@@ -123,7 +123,14 @@ func (p *process) wait(limit time.Duration) bool {
 }
 
 // running reports whether the process has not ended yet.
-func (p *process) running() bool { return !p.wait(0) }
+func (p *process) running() bool {
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
 
 // code returns the exit code; only after the process has ended.
 func (p *process) code() int { return p.cmd.ProcessState.ExitCode() }

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,6 +26,7 @@ import (
 
 // sharedFile is one file of a share as POST /v1/api gives it.
 type sharedFile struct {
+	FsID uint64 `json:"fs_id"`
 	Name string `json:"server_filename"`
 	Size int64  `json:"size"`
 	Link string `json:"direct_link"`
@@ -70,11 +73,14 @@ func (e *Emulator) fetch(link string) string {
 	return string(b)
 }
 
-// shareTree returns the files of a share as a mount should show them: folders are flattened, equal names get " (2)".
+// shareTree returns the files of a share as a mount should show them: folders are flattened, and of equal names the one with
+// the highest fs_id gets " (2)", whatever the order of the list.
 func (e *Emulator) shareTree(share string) tree {
 	e.t.Helper()
 	want, seen := tree{}, map[string]int{}
-	for _, file := range e.resolve(share) {
+	files := e.resolve(share)
+	slices.SortFunc(files, func(a, b sharedFile) int { return cmp.Compare(a.FsID, b.FsID) })
+	for _, file := range files {
 		name := file.Name
 		if seen[name]++; seen[name] > 1 {
 			ext := filepath.Ext(name)
@@ -180,7 +186,7 @@ func TestShareLinksExpire(t *testing.T) {
 	requireSame(t, []byte(want[4_000_000:4_001_000]), got, "after the links died")
 }
 
-// TestBadShare: a share that is not there, and a key that is not known, end with the exit code of the contract.
+// TestBadShare: a share that cannot be resolved, and a key that is not known, end with the exit code of the contract.
 func TestBadShare(t *testing.T) {
 	t.Parallel()
 	emu := startEmulator(t)
@@ -188,7 +194,7 @@ func TestBadShare(t *testing.T) {
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	h := newHome(t, emu)
 	res := teraboxfs(t, h, "mount", "--teraboxdl-url="+emu.URL, emu.URL+"/s/1nosuchshare", dir)
-	requireRefused(t, res, exitNotFound, "nosuchshare")
+	requireRefused(t, res, exitTemporary, "nosuchshare") // all the link service says is HTTP 500
 
 	h.secrets["TERABOX_API_SECRET"] = newSecret("wrong")
 	res = teraboxfs(t, h, "mount", "--teraboxdl-url="+emu.URL, emu.URL+"/s/1demo", dir)
