@@ -89,8 +89,14 @@ func (f *FS) renameDir(ctx context.Context, src, dst, newDir *inode, newName str
 // renameFile moves a file over dst, if there is one; both paths are held. A file the service has
 // not seen yet is renamed here only: its commit replaces what is at the new path in one step.
 func (f *FS) renameFile(src, dst, newDir *inode, newName string) error {
+	if err := src.content.learnOccupant(f.ctx); err != nil {
+		return err
+	}
 	var dstID uint64
 	if dst != nil {
+		if err := dst.content.learnOccupant(f.ctx); err != nil {
+			return err
+		}
 		id, needed := dst.content.needsService()
 		dst.content.opened(false) // its last close meanwhile must not delete what may be put back
 		defer func() {

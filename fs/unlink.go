@@ -41,6 +41,9 @@ func (f *FS) unlink(ctx context.Context, dir *inode, name string) error {
 // removeFile takes the file from the service and from the tree; its path is held. Bytes that an
 // open handle may still want are moved aside first.
 func (f *FS) removeFile(n *inode) error {
+	if err := n.content.learnOccupant(f.ctx); err != nil {
+		return err
+	}
 	fsID, needed := n.content.needsService()
 	switch {
 	case fsID == 0:
@@ -56,6 +59,34 @@ func (f *FS) removeFile(n *inode) error {
 	if n.parent != nil {
 		n.parent.buryLocked(n.name, fsID)
 		n.detachLocked()
+	}
+	return nil
+}
+
+// learnOccupant finds out whether a commit that failed made the file all the same: its answer was lost.
+// Then the file is at its path on the service, and goes or moves with it. The path is held.
+func (c *content) learnOccupant(ctx context.Context) error {
+	c.mu.Lock()
+	staged, known := c.staged, c.occupant != nil
+	c.mu.Unlock()
+	if staged == nil || known {
+		return nil
+	}
+	attempt, ok := staged.Attempted()
+	if !ok {
+		return nil
+	}
+	e, err := c.node.fs.opts.Drive.Stat(ctx, attempt.Path)
+	switch {
+	case errors.Is(err, remote.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	if attempt.Is(e) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.occupant = &e
 	}
 	return nil
 }

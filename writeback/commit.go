@@ -56,11 +56,13 @@ type commit struct {
 	hide     bool   // precreate with digests nobody knows: it answered "done" and that was not believed
 	looked   bool   // look found the path in order, and nothing was sent since
 	asking   bool   // a create of this upload may have been executed without an answer
-	restarts int
-	probes   []probe       // what to read back
-	entry    remote.Entry  // from created on
-	unsure   *remote.Entry // made by a create and not verified; ours to replace
-	whole    string        // MD5 of the whole content, once it was needed
+
+	attempted bool // a create was asked for, at path
+	restarts  int
+	probes    []probe       // what to read back
+	entry     remote.Entry  // from created on
+	unsure    *remote.Entry // made by a create and not verified; ours to replace
+	whole     string        // MD5 of the whole content, once it was needed
 }
 
 // newCommit returns a commit of m in state sealed.
@@ -93,7 +95,7 @@ func (c *commit) advance(ctx context.Context) (state, error) {
 	case uploaded:
 		return c.create(ctx)
 	case created:
-		return c.verify(ctx)
+		return c.verify(context.WithoutCancel(ctx))
 	}
 	panic(fmt.Sprintf("writeback: commit in state %d", c.state))
 }
@@ -108,7 +110,10 @@ func (c *commit) precreate(ctx context.Context) (state, error) {
 			return next, err
 		}
 	}
-	pre, err := c.store.cfg.Uploader.Precreate(ctx, remote.PrecreateRequest{
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	pre, err := c.store.cfg.Uploader.Precreate(context.WithoutCancel(ctx), remote.PrecreateRequest{ // may make the file: see create
 		Path: c.path, Size: c.m.size, BlockList: c.announced(), Mtime: c.mtime, Conflict: c.rtype(),
 	})
 	switch {
@@ -160,7 +165,9 @@ func (c *commit) upload(ctx context.Context) (state, error) {
 	return uploaded, nil
 }
 
-// create turns the upload into the file, unless the path changed since the content was made.
+// create turns the upload into the file, unless the path changed since the content was made. Once it
+// has been asked for, ctx does not end the commit any more: a file may stand there that nobody would
+// know of. How long that can take is the Uploader's patience.
 func (c *commit) create(ctx context.Context) (state, error) {
 	if c.replaces != nil && !c.looked {
 		if next, settled, err := c.look(ctx); settled || err != nil {
@@ -170,6 +177,11 @@ func (c *commit) create(ctx context.Context) (state, error) {
 	if err := c.takeProbes(ctx, true); err != nil {
 		return 0, err
 	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	ctx = context.WithoutCancel(ctx)
+	c.attempted = true
 	e, err := c.store.cfg.Uploader.Create(ctx, remote.CreateRequest{
 		Path: c.path, Size: c.m.size, UploadID: c.uploadID, BlockList: c.m.parts, Mtime: c.mtime, Conflict: c.rtype(),
 	})

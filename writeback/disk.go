@@ -2,14 +2,14 @@ package writeback
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	iofs "io/fs"
 	"os"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/teraboxfs/teraboxfs/internal/owndir"
 )
 
 const (
@@ -46,42 +46,14 @@ type osDisk struct{ root *os.Root }
 // openDisk makes dir and dir/recovered where they are missing and returns the Disk in dir. dir must
 // be a directory of this user, not a link; access by others is taken away.
 func openDisk(dir string) (Disk, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	named, err := os.Lstat(dir)
+	root, err := owndir.Open(dir)
 	if err != nil {
 		return nil, err
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkOwner(root, named); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), root.Close())
 	}
 	if err := root.MkdirAll(recoveredDir, 0o700); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
 	return osDisk{root}, nil
-}
-
-// checkOwner refuses a directory that another user could have prepared.
-func checkOwner(root *os.Root, named os.FileInfo) error {
-	opened, err := root.Stat(".")
-	if err != nil {
-		return err
-	}
-	if !os.SameFile(named, opened) {
-		return errors.New("is a symbolic link or was exchanged")
-	}
-	if st, ok := opened.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("belongs to user %d", st.Uid)
-	}
-	if opened.Mode().Perm()&0o077 != 0 {
-		return root.Chmod(".", 0o700)
-	}
-	return nil
 }
 
 func (d osDisk) Create(name string) (DiskFile, error) {
@@ -131,18 +103,4 @@ func (d osDisk) Close() error { return d.root.Close() }
 // osFile is the real DiskFile.
 type osFile struct{ *os.File }
 
-func (f osFile) Punch(off, n int64) error {
-	const mode = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var punched error
-	if err := conn.Control(func(fd uintptr) { punched = unix.Fallocate(int(fd), mode, off, n) }); err != nil {
-		return err
-	}
-	if punched != nil {
-		return os.NewSyscallError("fallocate", punched)
-	}
-	return nil
-}
+func (f osFile) Punch(off, n int64) error { return owndir.Punch(f.File, off, n) }

@@ -59,6 +59,33 @@ type File struct {
 	// is none. It is ours to replace, and no claim about the content is believed meanwhile.
 	// Used inside gate only.
 	unsure *remote.Entry
+
+	// attempt is what the last commit that failed may have made all the same; nil when it cannot
+	// have. Guarded by mu.
+	attempt *Attempt
+}
+
+// Attempt is a file that a failed commit may have made: its answers were lost, or it could not be
+// verified.
+type Attempt struct {
+	Path string
+	Size int64
+	MD5  string // what the service would call the content
+}
+
+// Is reports whether e is what was attempted.
+func (a Attempt) Is(e remote.Entry) bool {
+	return !e.IsDir && e.Path == a.Path && e.Size == a.Size && e.MD5 == a.MD5
+}
+
+// Attempted returns what the last commit, which failed, may have made on the drive.
+func (f *File) Attempted() (Attempt, bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.attempt == nil {
+		return Attempt{}, false
+	}
+	return *f.attempt, true
 }
 
 // Size returns the length of the content in bytes.

@@ -2,8 +2,10 @@ package writeback
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -135,6 +137,9 @@ func (m *model) check(t *rapid.T) {
 // TestFileBehavesLikeBytes runs random operations on a File and on a byte slice. A failure prints
 // the operations and the seed to repeat it with.
 func TestFileBehavesLikeBytes(t *testing.T) {
+	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
+		require.NoError(t, checks.Value.Set(strconv.Itoa(modelSequences)))
+	}
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++

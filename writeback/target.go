@@ -50,6 +50,7 @@ func (f *File) Commit(ctx context.Context, t Target) (Committed, error) {
 	c.unsure, c.force = f.unsure, f.unsure != nil
 	err = c.run(ctx)
 	f.unsure = c.unsure
+	f.noteAttempt(c, err)
 	if err != nil {
 		return Committed{}, fmt.Errorf("commit %q: %w", t.Path, err)
 	}
@@ -59,6 +60,18 @@ func (f *File) Commit(ctx context.Context, t Target) (Committed, error) {
 		return done, fmt.Errorf("commit %q, now %q: %w", t.Path, c.entry.Path, ErrConflict)
 	}
 	return done, nil
+}
+
+// noteAttempt keeps what a commit that ended in err may have made. Inside gate.
+func (f *File) noteAttempt(c *commit, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case err == nil:
+		f.attempt = nil
+	case c.attempted || c.unsure != nil:
+		f.attempt = &Attempt{Path: c.path, Size: c.m.size, MD5: c.md5}
+	}
 }
 
 // settle notes that the present content is committed. Inside gate.

@@ -131,6 +131,34 @@ func TestFailedRenameOverOpenFile(t *testing.T) {
 	requirePatternOnDrive(t, emu, "/target", 2, size)
 }
 
+// TestUnlinkDuringCommit: a file that is deleted while its commit is under way does not come back, at whatever call that is.
+func TestUnlinkDuringCommit(t *testing.T) {
+	t.Parallel()
+	for _, endpoint := range []string{"precreate", "superfile2", "create"} {
+		t.Run(endpoint, func(t *testing.T) {
+			t.Parallel()
+			emu := startEmulator(t)
+			m := mount(t, emu)
+			emu.setFaults(fault{Endpoint: endpoint, Action: "delay", Delay: "500ms"})
+			require.NoError(t, os.WriteFile(m.Path("file"), nil, 0o644)) // never written: committed at its release
+			eventually(t, 20*time.Second, "the call", func() error {
+				if emu.faults()[0].Matched == 0 {
+					return errors.New("not yet")
+				}
+				return nil
+			})
+			require.NoError(t, os.Remove(m.Path("file")))
+			require.Empty(t, list(t, m.Dir))
+			never(t, 1500*time.Millisecond, "the file is gone for good", func() error {
+				if got := emu.names("/"); len(got) > 0 {
+					return fmt.Errorf("the drive has %q", got)
+				}
+				return nil
+			})
+		})
+	}
+}
+
 // TestReadYourWrites: what one handle wrote every handle reads, before, during and after its commit; what is written during a
 // commit is committed by the next.
 func TestReadYourWrites(t *testing.T) {
