@@ -59,7 +59,7 @@ func New(cfg Config) (*Client, error) {
 		session: newSession(base, policy, cfg.UserAgent, jar),
 		pacer:   newPacer(cfg.Rate, cfg.Burst),
 		manager: newSlot(),
-		uploads: uploadHosts{slot: newSlot()},
+		uploads: newUploadHosts(cfg.Now, cfg.Backoff.Elapsed+cfg.ReadTimeout),
 	}
 	c.dialect.configured = cfg.Dialect
 	c.api = newHTTPClient(policy, netguard.API, 0, cfg)
@@ -100,6 +100,7 @@ func (c *Client) Close() error {
 	c.mu.Unlock()
 	c.stop()
 	c.running.Wait()
+	c.uploads.locating.Close()
 	c.ranges.renewals.Close()
 	c.api.CloseIdleConnections()
 	c.data.CloseIdleConnections()

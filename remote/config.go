@@ -40,7 +40,8 @@ type Config struct {
 	// service's host names to a local server.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Now is the clock of tokens and host lists, time.Now when nil.
+	// Now is the clock of dates: those of links, tokens and host lists. time.Now when nil. How
+	// long something took and how long to wait go by the runtime's own clock.
 	Now func() time.Time
 }
 

@@ -30,7 +30,10 @@ type dataConn struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	body   io.ReadCloser
-	skip   int64 // bytes to throw away first
+	from   destination // where the redirects ended
+	skip   int64       // bytes to throw away first
+
+	raced context.CancelCauseFunc // ends the context around ctx; nil when there is none
 
 	window time.Duration
 	floor  int64
@@ -86,4 +89,7 @@ func (c *dataConn) close() {
 	c.timer.Stop()
 	c.body.Close()
 	c.cancel(nil)
+	if c.raced != nil {
+		c.raced(nil)
+	}
 }

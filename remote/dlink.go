@@ -40,6 +40,7 @@ func dlinkKey(e Entry) string {
 func (s dlinkSource) Link(ctx context.Context, bad *Link, cause error) (*Link, error) {
 	d := &s.c.ranges
 	if cur := d.current(s, bad); cur != nil {
+		d.refresh(s, cur)
 		return cur, nil
 	}
 	return d.renewals.Do(ctx, dlinkKey(s.e), func(ctx context.Context) (*Link, error) {
@@ -200,7 +201,9 @@ func (s dlinkSource) byStore() *Link {
 	}
 	u.Path = "/rest/2.0/pcs/file"
 	u.RawQuery = encodeForm(url.Values{"method": {"download"}, "app_id": {appID}, "path": {s.e.Path}})
-	return &Link{URL: u.String(), Cookie: true, Expires: s.c.cfg.Now().Add(storeLife), via: byStore}
+	now := s.c.cfg.Now()
+	link := &Link{URL: u.String(), Cookie: true, Expires: now.Round(0).Add(storeLife), via: byStore}
+	return link.renewable(now)
 }
 
 // link checks an address the service gave. It may lead to another host, but not from https to
@@ -213,5 +216,7 @@ func (s dlinkSource) link(dlink string, via way, life time.Duration) (*Link, err
 	if err := s.c.policy.CheckStep(s.c.session.state().base, u); err != nil {
 		return nil, &Error{Op: "dlink", Object: s.e.Path, Kind: ErrAddress, Msg: tidy(err.Error())}
 	}
-	return &Link{URL: dlink, Cookie: true, Expires: LinkExpiry(dlink, s.c.cfg.Now(), life), via: via}, nil
+	now := s.c.cfg.Now()
+	link := &Link{URL: dlink, Cookie: true, Expires: LinkExpiry(dlink, now, life), via: via}
+	return link.renewable(now), nil
 }

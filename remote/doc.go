@@ -31,11 +31,14 @@
 // # Locks and goroutines
 //
 // A Client is safe for concurrent use. session.mu may be held when Client.mu is taken; every other
-// mutex is a leaf, and none is held over the network. Two waits are queues of one place that a
-// context can leave: the file manager, because the service runs one of its tasks at a time, and
-// locating the upload hosts. The client's own goroutines (fetching a token or a link for several
-// waiting callers) are started by Client.background, run on the client's context and are waited
-// for by Close. Timers of the stall watchdogs only cancel a context.
+// mutex is a leaf, and none is held over the network. One wait is a queue of one place that a
+// context can leave: the file manager, because the service runs one of its tasks at a time.
+//
+// The client's own goroutines fetch what several callers wait for (a token, a link, the upload
+// hosts), or a link in place of one that is in use and about to expire. Client.background or a
+// Flights starts them, their contexts end with Close, and Close waits for them. A connection that
+// is late gets a rival, and both are goroutines that end before the call that needs one returns
+// (hedge.go). Timers of the stall watchdogs only cancel a context.
 //
 // # Left to others
 //

@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	cachedLinks  = 4096            // entries whose links are remembered
-	renewalLimit = 2 * time.Minute // of one renewal, all ways and retries together
+	cachedLinks   = 4096            // entries whose links are remembered
+	renewalLimit  = 2 * time.Minute // of one renewal, all ways and retries together
+	renewalsAhead = 2               // renewals at a time that nobody waits for
 )
 
 // ranges is what the client needs to read files: the links it has and how to use them.
@@ -19,6 +20,7 @@ type ranges struct {
 	reader   *LinkReader
 	links    *lru.Cache[string, *Link]
 	renewals *Flights[*Link]
+	ahead    chan struct{} // a place for each renewal that nobody waits for
 }
 
 // newRanges prepares reading for c, of which cfg, policy, session and data must be set.
@@ -30,6 +32,7 @@ func newRanges(c *Client) ranges {
 	return ranges{
 		links:    links,
 		renewals: NewFlights[*Link](renewalLimit),
+		ahead:    make(chan struct{}, renewalsAhead),
 		reader: NewLinkReader(LinkReaderConfig{
 			Transport:   c.data.Transport,
 			Guard:       c.policy,
@@ -57,6 +60,50 @@ func (d *ranges) current(s dlinkSource, bad *Link) *Link {
 		return nil
 	}
 	return l
+}
+
+// refresh replaces cur, which is good for a little while longer, behind the backs of those who
+// use it, unless the service throttles at present. It does not wait. Only somebody's asking for the link leads here: one that nobody uses
+// just expires. Should it expire meanwhile, whoever needs a link then does not join this flight,
+// whose failures are nobody's.
+func (d *ranges) refresh(s dlinkSource, cur *Link) {
+	select {
+	case d.ahead <- struct{}{}:
+	default:
+		return // a later use will do
+	}
+	if d.reader.gate.left() > 0 || !cur.due(s.c.cfg.Now()) {
+		<-d.ahead
+		return
+	}
+	begun := d.renewals.Start("ahead "+dlinkKey(s.e), func(ctx context.Context) (*Link, error) {
+		defer func() { <-d.ahead }()
+		err := d.renewAhead(ctx, s, cur)
+		if err != nil {
+			s.c.log.Debug("link not renewed ahead of its expiry", "file", s.e.Path, "error", err)
+		}
+		return nil, err
+	})
+	if !begun {
+		<-d.ahead
+	}
+}
+
+// renewAhead makes a link in the way of cur, since that one works, and puts it in cur's place
+// once it has given a byte: by then it knows where its redirects end, and the first reader does
+// not have to walk them.
+func (d *ranges) renewAhead(ctx context.Context, s dlinkSource, cur *Link) error {
+	l, err := s.renew(ctx, cur.via)
+	if err != nil {
+		return err
+	}
+	if err := d.reader.warm(ctx, l, Object{Name: s.e.Path, Size: s.e.Size}); err != nil {
+		return err
+	}
+	if now, ok := d.links.Peek(dlinkKey(s.e)); ok && now == cur { // not forgotten or replaced meanwhile
+		d.links.Add(dlinkKey(s.e), l)
+	}
+	return nil
 }
 
 // OpenRange returns the n bytes of e from byte offset off, exactly n or an error, as

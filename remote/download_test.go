@@ -122,6 +122,8 @@ func TestOpenRangeThroughFaults(t *testing.T) {
 		{"expired", emulator.Fault{Action: "status", Status: 410, Count: 1}},
 		{"dlink expired", emulator.Fault{Endpoint: "dlink-get", Action: "expired-link", Count: 2}},
 		{"dlink hot-linked", emulator.Fault{Endpoint: "dlink-get", Action: "hotlink", Count: 1}},
+		{"dlink without a cookie", emulator.Fault{Endpoint: "dlink-get", Action: "errno", Errno: 31045, Status: 403, Count: 2}},
+		{"dlink to nothing", emulator.Fault{Endpoint: "dlink-get", Action: "errno", Errno: 31066, Status: 404, Count: 1}},
 		{"dlink throttled", emulator.Fault{Endpoint: "dlink-get", Action: "json-for-bytes"}}, // for ever: another way
 		{"filemetas gated", emulator.Fault{Endpoint: "filemetas", Action: "json-for-bytes", Count: 4}},
 		{"filemetas 503", emulator.Fault{Endpoint: "filemetas", Action: "status", Count: 2}},

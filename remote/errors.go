@@ -3,6 +3,7 @@ package remote
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -78,6 +79,19 @@ func (e *Error) Error() string {
 
 // Unwrap makes errors.Is(err, ErrNotExist) and its kin work.
 func (e *Error) Unwrap() error { return e.Kind }
+
+// Throttled reports whether the failure asks for fewer connections or slower calls: a rate limit
+// (429, 509 and their numbers), an address or account that is to be verified, or a 403 that new
+// links do not cure.
+func (e *Error) Throttled() bool {
+	switch e.Kind {
+	case ErrThrottled, ErrVerify:
+		return true
+	case ErrServer: // refusedAgain's
+		return e.Status == http.StatusForbidden
+	}
+	return false
+}
 
 // as is the same failure seen as another kind. The original may be shared.
 func (e *Error) as(kind error) *Error {

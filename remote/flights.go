@@ -45,24 +45,39 @@ func NewFlights[V any](limit time.Duration) *Flights[V] {
 // still to be done: a flight may have ended between the caller's look and this call.
 func (f *Flights[V]) Do(ctx context.Context, key string, fn func(context.Context) (V, error)) (V, error) {
 	var none V
-	f.mu.Lock()
-	if f.closed {
-		f.mu.Unlock()
+	fl, _ := f.join(key, fn)
+	if fl == nil {
 		return none, errFlightsClosed
 	}
-	fl := f.running[key]
-	if fl == nil {
-		fl = &flight[V]{done: make(chan struct{})}
-		f.running[key] = fl
-		f.wg.Go(func() { f.run(key, fl, fn) })
-	}
-	f.mu.Unlock()
 	select {
 	case <-fl.done:
 		return fl.val, fl.err
 	case <-ctx.Done():
 		return none, context.Cause(ctx)
 	}
+}
+
+// Start begins a flight of key, for which nobody waits. It reports false, and does not run fn,
+// when there is one already and after Close.
+func (f *Flights[V]) Start(key string, fn func(context.Context) (V, error)) bool {
+	_, begun := f.join(key, fn)
+	return begun
+}
+
+// join returns the flight of key, which it begins if there is none; nil after Close.
+func (f *Flights[V]) join(key string, fn func(context.Context) (V, error)) (fl *flight[V], begun bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, false
+	}
+	if fl = f.running[key]; fl != nil {
+		return fl, false
+	}
+	fl = &flight[V]{done: make(chan struct{})}
+	f.running[key] = fl
+	f.wg.Go(func() { f.run(key, fl, fn) })
+	return fl, true
 }
 
 func (f *Flights[V]) run(key string, fl *flight[V], fn func(context.Context) (V, error)) {

@@ -20,8 +20,9 @@ type Link struct {
 
 	via way // how the link was made
 
-	mu    sync.Mutex
-	final *destination // guarded by mu; nil until known. What it points to does not change
+	mu      sync.Mutex
+	final   *destination // guarded by mu; nil until known. What it points to does not change
+	renewal time.Time    // guarded by mu; from then on its users are worth a new one. Zero: never
 }
 
 // LinkSource gives the links of one object.
@@ -58,6 +59,34 @@ func (l *Link) LogValue() slog.Value { return slog.StringValue(l.String()) }
 // Usable reports whether the link can still be begun with.
 func (l *Link) Usable(now time.Time) bool { return l.Expires.IsZero() || now.Before(l.Expires) }
 
+// renewable makes l a link that its source replaces before it expires while it is in use: in the
+// last quarter of its life at now, and at most the last renewAhead.
+func (l *Link) renewable(now time.Time) *Link {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.renewal = l.Expires.Add(-min(renewAhead, l.Expires.Sub(now)/4))
+	return l
+}
+
+// renewAhead is how long before its expiry a link is replaced at the earliest. Somebody who reads
+// asks for it many times in that while.
+const renewAhead = 10 * time.Minute
+
+// renewPause is the least time between two attempts to replace one link.
+const renewPause = 5 * time.Second
+
+// due reports whether to replace the link now. One caller is told so; if nothing comes of it,
+// another one is after half of the life that is left.
+func (l *Link) due(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.renewal.IsZero() || now.Before(l.renewal) {
+		return false
+	}
+	l.renewal = now.Add(max(renewPause, l.Expires.Sub(now)/2))
+	return true
+}
+
 // start returns where to send a request: where the redirects ended last time, or the link
 // itself. cached tells which of the two.
 func (l *Link) start(now time.Time) (to destination, cached bool, err error) {
@@ -67,11 +96,17 @@ func (l *Link) start(now time.Time) (to destination, cached bool, err error) {
 	if final != nil && now.Before(final.expires) {
 		return *final, true, nil
 	}
+	to, err = l.origin()
+	return to, false, err
+}
+
+// origin is the link itself.
+func (l *Link) origin() (destination, error) {
 	u, err := url.Parse(l.URL)
 	if err != nil {
-		return destination{}, false, &Error{Op: "read", Kind: ErrProtocol, Msg: "the link is no URL"}
+		return destination{}, &Error{Op: "read", Kind: ErrProtocol, Msg: "the link is no URL"}
 	}
-	return destination{url: u, cookie: l.Cookie}, false, nil
+	return destination{url: u, cookie: l.Cookie}, nil
 }
 
 // keep remembers where the redirects ended.
@@ -106,7 +141,8 @@ func LinkExpiry(link string, now time.Time, fallback time.Duration) time.Time {
 			life = d
 		}
 	}
-	return now.Add(life - min(time.Minute, life/10))
+	// Without the monotonic reading: it stands still while the machine sleeps, and the date does not.
+	return now.Round(0).Add(life - min(time.Minute, life/10))
 }
 
 // lifeOf reads the "expires" parameter in any letter case; 0 when there is none to be used.

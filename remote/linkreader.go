@@ -13,7 +13,8 @@ import (
 
 // LinkReader reads byte ranges of objects through links. Client and teraboxdl read through it;
 // they differ in where links come from and in whether a cookie goes along. It is safe for
-// concurrent use and starts no goroutine.
+// concurrent use. Its only goroutines are those of a race (hedge.go), which end before the call
+// that began it returns.
 type LinkReader struct {
 	transport http.RoundTripper
 	guard     *netguard.Policy
@@ -27,6 +28,7 @@ type LinkReader struct {
 	log      *slog.Logger
 
 	gate gate
+	late *lateness
 }
 
 // LinkReaderConfig is what a LinkReader is made of.
@@ -68,6 +70,7 @@ func NewLinkReader(cfg LinkReaderConfig) *LinkReader {
 		backoff:   cfg.Backoff.withDefaults(),
 		now:       cfg.Now,
 		log:       cfg.Log,
+		late:      newLateness(),
 	}
 }
 
@@ -86,7 +89,8 @@ type Object struct {
 // then io.EOF, or the error that cut it short, never anything else; connections lost on the way
 // are made again at the offset reached. Open returns once the first answer is there, so that its
 // errors come early. ctx ends the whole read. The stream holds one of the reader's connections
-// until it is closed; Close may be called while a Read is under way and ends it.
+// until it is closed; Close may be called while a Read is under way and ends it. Its method
+// Throttled() bool tells whether the service asked for less, even if nobody needs to notice.
 //
 // Errors wrap a sentinel of this package: ErrChanged when the object is not the one described,
 // ErrNotExist when the source says that it is gone, ErrThrottled, ErrOffline, ErrServer or
@@ -119,35 +123,98 @@ type span struct {
 // header is the value of the Range header.
 func (s span) header() string { return fmt.Sprintf("bytes=%d-%d", s.off, s.off+s.n-1) }
 
-// connect begins to read a span through a link: where its redirects ended last time if that
-// still works, else from the link on. Every error is an *Error.
-func (r *LinkReader) connect(ctx context.Context, link *Link, s span) (*dataConn, error) {
+// connect begins to read a span through a link, with a rival (hedge.go) when the answer is late
+// and *mayRival is set, which the rival clears. A rival is one of the streams, so that there is
+// none while all are in use. Errors are *Error but for those of ctx.
+func (r *LinkReader) connect(ctx context.Context, link *Link, s span, mayRival *bool) (*dataConn, error) {
+	_, cached, err := link.start(r.now())
+	if err != nil {
+		return nil, err
+	}
+	late := r.late.after(cached)
+	if late == 0 || !*mayRival {
+		return r.through(ctx, link, s, false)
+	}
+	return race(ctx, late, func() bool {
+		if r.gate.left() > 0 || !r.streams.try() {
+			return false
+		}
+		if !r.late.allow() {
+			r.streams.release()
+			return false
+		}
+		*mayRival = false
+		return true
+	}, func(ctx context.Context, rival bool) (*dataConn, error) {
+		if rival {
+			defer r.streams.release()
+			r.log.Debug("no answer yet, trying another connection", "file", s.obj.Name, "offset", s.off, "after", late)
+		}
+		return r.through(ctx, link, s, rival)
+	})
+}
+
+// through makes one connection: from where the link's redirects ended last time if that still
+// works and anew does not forbid it, else from the link on. An address that fails is forgotten,
+// but not because of a caller who went away.
+func (r *LinkReader) through(ctx context.Context, link *Link, s span, anew bool) (*dataConn, error) {
+	start := time.Now()
 	to, cached, err := link.start(r.now())
 	if err != nil {
 		return nil, err
 	}
-	conn, end, err := r.request(ctx, to, s)
-	if err != nil && cached {
+	if cached && !anew {
+		conn, err := r.request(ctx, to, s)
+		switch {
+		case err == nil:
+			r.late.answered(true, time.Since(start))
+			if conn.from.url != to.url {
+				link.keep(conn.from, r.now())
+			}
+			return conn, nil
+		case errorOf(err) == nil:
+			return nil, err
+		}
 		link.drop(to)
 		if !spent(err) {
 			return nil, err
 		}
-		if to, _, err = link.start(r.now()); err != nil {
-			return nil, err
-		}
-		conn, end, err = r.request(ctx, to, s)
+		start = time.Now()
 	}
+	if to, err = link.origin(); err != nil {
+		return nil, err
+	}
+	conn, err := r.request(ctx, to, s)
 	if err != nil {
 		return nil, err
 	}
-	if end.url != to.url {
-		link.keep(end, r.now())
+	r.late.answered(false, time.Since(start))
+	if conn.from.url != to.url {
+		link.keep(conn.from, r.now())
 	}
 	return conn, nil
 }
 
+// warm reads the first byte of an object through a link, so that it is known to work and where
+// its redirects end. It does not count as a stream.
+func (r *LinkReader) warm(ctx context.Context, link *Link, obj Object) error {
+	if obj.Size == 0 {
+		return nil
+	}
+	conn, err := r.through(ctx, link, span{off: 0, n: 1, obj: &obj}, true)
+	if err != nil {
+		return err
+	}
+	defer conn.close()
+	_, err = conn.read(make([]byte, 1))
+	if err == io.EOF {
+		err = nil
+	}
+	return err
+}
+
 // request sends one ranged GET along the redirects from to and checks the answer.
-func (r *LinkReader) request(ctx context.Context, to destination, s span) (*dataConn, destination, error) {
+func (r *LinkReader) request(ctx context.Context, to destination, s span) (*dataConn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	wait := min(headerWait, r.patience/3)
 	timer := time.AfterFunc(wait, func() { cancel(&stalled{"no answer", wait}) })
@@ -155,15 +222,17 @@ func (r *LinkReader) request(ctx context.Context, to destination, s span) (*data
 	resp, end, err := r.fetch(ctx, to, s)
 	if err != nil {
 		cancel(nil)
-		return nil, end, err
+		return nil, err
 	}
 	skip, err := s.accept(resp, r.now())
 	if err != nil {
 		resp.Body.Close()
 		cancel(nil)
-		return nil, end, err
+		return nil, err
 	}
-	return newDataConn(ctx, cancel, resp.Body, skip, r.patience), end, nil
+	conn := newDataConn(ctx, cancel, resp.Body, skip, r.patience)
+	conn.from = end
+	return conn, nil
 }
 
 // headerWait is how long an answer may take to begin; three hops were seen to take 3 s.

@@ -18,44 +18,56 @@ const (
 
 // uploadHosts are the hosts that take parts, best first, until they expire.
 type uploadHosts struct {
-	slot slot // held while locating
+	now      func() time.Time
+	locating *Flights[[]*url.URL] // one for all parts that wait, who share its failure as well
 
 	mu      sync.Mutex
-	hosts   []*url.URL // guarded by mu
+	hosts   []*url.URL // guarded by mu; replaced, never changed in place
 	expires time.Time  // guarded by mu
 }
 
-// pick is the host for the turn-th attempt at a part; locate is called when none is known.
-func (u *uploadHosts) pick(ctx context.Context, turn int, locate func(context.Context) error) (*url.URL, error) {
-	if h := u.known(turn); h != nil {
-		return h, nil
-	}
-	if err := u.slot.acquire(ctx); err != nil {
-		return nil, interrupted("locateupload", "", err)
-	}
-	defer u.slot.release()
-	if h := u.known(turn); h != nil { // somebody located while we waited
-		return h, nil
-	}
-	if err := locate(ctx); err != nil {
-		return nil, err
-	}
-	return u.known(turn), nil
+// newUploadHosts returns an empty list; locating takes at most limit.
+func newUploadHosts(now func() time.Time, limit time.Duration) uploadHosts {
+	return uploadHosts{now: now, locating: NewFlights[[]*url.URL](limit)}
 }
 
-func (u *uploadHosts) known(turn int) *url.URL {
+// pick is the host for the turn-th attempt at a part; locate is called when none is known. A
+// failure to locate is a finalError: locate has a patience of its own, and another one for each
+// attempt at each part would add up to minutes.
+func (u *uploadHosts) pick(ctx context.Context, turn int, locate func(context.Context) ([]*url.URL, error)) (*url.URL, error) {
+	hosts := u.known()
+	if len(hosts) == 0 {
+		var err error
+		hosts, err = u.locating.Do(ctx, "", func(ctx context.Context) ([]*url.URL, error) {
+			if hosts := u.known(); len(hosts) > 0 { // located between the look above and here
+				return hosts, nil
+			}
+			return locate(ctx)
+		})
+		if err != nil {
+			if errorOf(err) == nil {
+				err = interrupted("locateupload", "", err)
+			}
+			return nil, &finalError{err}
+		}
+	}
+	return hosts[turn%len(hosts)], nil
+}
+
+// known are the hosts that have not expired. The slice is never changed in place.
+func (u *uploadHosts) known() []*url.URL {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if len(u.hosts) == 0 || !time.Now().Before(u.expires) {
+	if !u.now().Before(u.expires) {
 		return nil
 	}
-	return u.hosts[turn%len(u.hosts)]
+	return u.hosts
 }
 
 func (u *uploadHosts) set(hosts []*url.URL, lifetime time.Duration) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.hosts, u.expires = hosts, time.Now().Add(lifetime)
+	u.hosts, u.expires = hosts, u.now().Round(0).Add(lifetime)
 }
 
 // reject forgets a host that does not know the account.
@@ -78,8 +90,9 @@ func wrongCluster(err error) bool {
 	return e != nil && (e.Errno == 31 || e.Errno == 31045)
 }
 
-// locateUpload asks the service which hosts take this account's parts, and remembers them.
-func (c *Client) locateUpload(ctx context.Context) error {
+// locateUpload asks the service which hosts take this account's parts, and remembers them. There
+// is at least one.
+func (c *Client) locateUpload(ctx context.Context) ([]*url.URL, error) {
 	var out struct {
 		envelope
 		Host   flexText   `json:"host"`
@@ -90,7 +103,7 @@ func (c *Client) locateUpload(ctx context.Context) error {
 		op: "locateupload", path: "/rest/2.0/pcs/file", bare: true, query: url.Values{"method": {"locateupload"}},
 	}, &out)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	names := []string{string(out.Host)}
 	for _, s := range out.Server {
@@ -98,14 +111,14 @@ func (c *Client) locateUpload(ctx context.Context) error {
 	}
 	hosts := c.usableHosts(names)
 	if len(hosts) == 0 {
-		return &Error{Op: "locateupload", Object: tidy(string(out.Host)), Kind: ErrAddress, Msg: "no upload host belongs to the account's site"}
+		return nil, &Error{Op: "locateupload", Object: tidy(string(out.Host)), Kind: ErrAddress, Msg: "no upload host belongs to the account's site"}
 	}
 	lifetime := hostsDefault
 	if out.Expire.set && out.Expire.n > 0 && out.Expire.n < int64(hostsMax/time.Second) {
 		lifetime = time.Duration(out.Expire.n) * time.Second
 	}
 	c.uploads.set(hosts, min(hostsMax, max(hostsMin, lifetime)))
-	return nil
+	return hosts, nil
 }
 
 // usableHosts turns what locateupload names into URLs. Parts need the cookie, so only hosts that

@@ -69,6 +69,9 @@ func (c *Client) sendPart(ctx context.Context, host *url.URL, p PartRequest) (st
 	if err != nil {
 		return "", c.partError(ctx, attempt, p, err)
 	}
+	if isRedirect(resp.StatusCode) {
+		return "", c.partRedirect(p, resp)
+	}
 	return c.partAnswer(p, reply{status: resp.StatusCode, header: resp.Header, body: text})
 }
 
@@ -110,6 +113,16 @@ func (c *Client) partError(ctx, attempt context.Context, p PartRequest, err erro
 		return &Error{Op: "superfile2", Object: p.Path, Kind: ErrOffline, Msg: "no progress"}
 	}
 	return c.transportError(ctx, "superfile2", p.Path, err, true)
+}
+
+// partRedirect reads a redirect: the pages for people are final, and one host's wish to see the
+// part elsewhere leaves the other hosts to be tried.
+func (c *Client) partRedirect(p PartRequest, resp *http.Response) error {
+	err := c.redirectError(request{op: "superfile2", object: p.Path}, resp)
+	if e := errorOf(err); e != nil && e.Kind == ErrProtocol {
+		e.unclear = true
+	}
+	return err
 }
 
 // partAnswer reads the digest.

@@ -130,7 +130,8 @@ func refusedAgain(e *Error) error {
 	return &out
 }
 
-// finalError marks an error that no further attempt can change: the link source's.
+// finalError marks an error that no further attempt can change: that of a link source or of
+// locating the upload hosts, which have tried again themselves.
 type finalError struct{ err error }
 
 func (f *finalError) Error() string { return f.err.Error() }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,6 +33,9 @@ type rangeBody struct {
 	failed  error // why conn is nil though bytes came; judged by the next Read
 	err     error // what every further Read returns
 	release func()
+
+	throttled atomic.Bool
+	mayRival  bool // no late connection of this range has had a rival yet
 }
 
 func newRangeBody(ctx context.Context, r *LinkReader, obj Object, off, n int64) *rangeBody {
@@ -40,7 +44,7 @@ func newRangeBody(ctx context.Context, r *LinkReader, obj Object, off, n int64) 
 		r: r, obj: obj, ctx: ctx, cancel: cancel,
 		off: off, end: off + n,
 		turns:   patience{limit: r.patience, cfg: r.backoff},
-		release: sync.OnceFunc(r.streams.release),
+		release: sync.OnceFunc(r.streams.release), mayRival: true,
 	}
 }
 
@@ -95,12 +99,17 @@ func (b *rangeBody) ready() error {
 	return b.connect()
 }
 
-// broken closes a connection that ended before the range did, and names the reason.
+// broken closes a connection that ended before the range did, and names the reason. Where a
+// stream has stalled the next one does not begin, if the link leads elsewhere.
 func (b *rangeBody) broken(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		err = fmt.Errorf("the body ended at byte %d of %d", b.off, b.end)
 	}
 	out := transportFailure(b.conn.ctx, b.obj.Name, err)
+	var stall *stalled
+	if errors.As(context.Cause(b.conn.ctx), &stall) {
+		b.link.drop(b.conn.from)
+	}
 	b.conn.close()
 	b.conn = nil
 	return out
@@ -134,7 +143,7 @@ func (b *rangeBody) attempt() error {
 		return &finalError{err}
 	}
 	b.link, b.bad, b.cause = link, nil, nil
-	b.conn, err = b.r.connect(b.ctx, link, span{off: b.off, n: b.end - b.off, obj: &b.obj})
+	b.conn, err = b.r.connect(b.ctx, link, span{off: b.off, n: b.end - b.off, obj: &b.obj}, &b.mayRival)
 	return err
 }
 
@@ -166,6 +175,9 @@ func (b *rangeBody) again(err error) error {
 	if errors.As(err, &final) {
 		return final.err
 	}
+	if e := errorOf(err); e != nil && e.Throttled() {
+		b.throttled.Store(true)
+	}
 	v := b.turns.judge(err)
 	if v.stop != nil {
 		return v.stop
@@ -179,6 +191,10 @@ func (b *rangeBody) again(err error) error {
 	}
 	return b.sleep(v.wait)
 }
+
+// Throttled reports whether the service has asked for less on the way, although the stream may
+// go on. It may be called at any time.
+func (b *rangeBody) Throttled() bool { return b.throttled.Load() }
 
 // sleep returns after d, or with the cause when the context ends first.
 func (b *rangeBody) sleep(d time.Duration) error {

@@ -60,6 +60,8 @@ func (c *Client) exchange(ctx context.Context, st state, r request) (reply, erro
 	}
 	attempt, cancel := context.WithTimeout(ctx, c.cfg.ReadTimeout)
 	defer cancel()
+	attempt, silence := c.watchSilence(attempt, r)
+	defer silence.Stop()
 	var sent atomic.Bool
 	req, err := c.build(httptrace.WithClientTrace(attempt, &httptrace.ClientTrace{
 		WroteHeaders: func() { sent.Store(true) },
@@ -68,6 +70,7 @@ func (c *Client) exchange(ctx context.Context, st state, r request) (reply, erro
 		return reply{}, err
 	}
 	resp, err := c.api.Do(req)
+	silence.Stop()
 	if err != nil {
 		return reply{}, c.transportError(ctx, r.op, r.object, err, sent.Load())
 	}
@@ -87,6 +90,19 @@ func (c *Client) exchange(ctx context.Context, st state, r request) (reply, erro
 		return reply{}, c.redirectError(r, resp)
 	}
 	return reply{status: resp.StatusCode, header: resp.Header, body: body}, nil
+}
+
+// watchSilence returns a context that ends when no answer begins in time, and the timer to stop
+// when one does. An answer that is lost in silence would take a read all the time it has, since
+// a link is asked for on the way to bytes: what may be asked again is, while there is time left.
+// A write has the whole timeout, because it may be under way.
+func (c *Client) watchSilence(ctx context.Context, r request) (context.Context, *time.Timer) {
+	wait := c.cfg.ReadTimeout
+	if !r.token && !r.once {
+		wait = min(headerWait, wait/3)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	return ctx, time.AfterFunc(wait, func() { cancel(&stalled{"no answer", wait}) })
 }
 
 // build makes the HTTP request of r.

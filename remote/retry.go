@@ -157,7 +157,8 @@ func (c *Client) withRetry(ctx context.Context, p policy, op func() error) error
 // verdict turns a failure of one attempt into backoff's terms.
 func (c *Client) verdict(err error, p policy, elapsed time.Duration) error {
 	e := errorOf(err)
-	if e == nil || p.once && AmbiguousCreate(err) || p.sure && e.unclear {
+	var final *finalError
+	if e == nil || errors.As(err, &final) || p.once && AmbiguousCreate(err) || p.sure && e.unclear {
 		return backoff.Permanent(err)
 	}
 	patience := c.patience(e)
@@ -217,7 +218,7 @@ func errorOf(err error) *Error {
 
 // onUploadHosts runs send with an upload host until it succeeds or fails for good. A host that
 // does not know the account is given up for the whole client; one that cannot be reached only
-// for the next attempt.
+// for the next attempt. That no host can be located ends it.
 func (c *Client) onUploadHosts(ctx context.Context, send func(host *url.URL) error) error {
 	for clusters := 1; ; clusters++ {
 		var host *url.URL

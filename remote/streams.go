@@ -23,6 +23,16 @@ func (s *Streams) acquire(ctx context.Context) error {
 	}
 }
 
+// try takes a slot if one is free.
+func (s *Streams) try() bool {
+	select {
+	case s.slots <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
 func (s *Streams) release() { <-s.slots }
 
 // gate holds back every stream of a reader while the service throttles: the limit is the

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -441,12 +442,15 @@ func TestNoUsableUploadHost(t *testing.T) {
 }
 
 func TestUploadHostExpires(t *testing.T) {
-	u := uploadHosts{slot: newSlot()}
+	clock := time.Unix(1_732_200_000, 0)
+	u := newUploadHosts(func() time.Time { return clock }, time.Minute)
+	defer u.locating.Close()
 	located := 0
-	locate := func(context.Context) error {
+	locate := func(context.Context) ([]*url.URL, error) {
 		located++
-		u.set([]*url.URL{parse(t, "https://a.test"), parse(t, "https://b.test")}, time.Hour)
-		return nil
+		hosts := []*url.URL{parse(t, "https://a.test"), parse(t, "https://b.test")}
+		u.set(hosts, time.Hour)
+		return hosts, nil
 	}
 	first, err := u.pick(t.Context(), 0, locate)
 	require.NoError(t, err)
@@ -461,8 +465,52 @@ func TestUploadHostExpires(t *testing.T) {
 	_, err = u.pick(t.Context(), 0, locate)
 	require.NoError(t, err)
 	assert.Equal(t, 2, located)
-	u.set([]*url.URL{first}, -time.Second)
+	clock = clock.Add(time.Hour) // Config.Now's
 	_, err = u.pick(t.Context(), 0, locate)
 	require.NoError(t, err)
 	assert.Equal(t, 3, located)
+}
+
+func TestUploadPartRedirects(t *testing.T) {
+	for _, tc := range []struct {
+		name, to string
+		want     error
+		calls    int
+	}{
+		{"login", "/login?from=superfile2", ErrLogin, 1},
+		{"verification", "/simple-verify", ErrVerify, 1},
+		{"somewhere else of the host", "/upload", ErrProtocol, partTries},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newScript(t)
+			s.withHost()
+			s.on(superfile, status(http.StatusFound, "Location", tc.to))
+			_, err := s.client(t).UploadPart(t.Context(), bytesPart("x"))
+			require.ErrorIs(t, err, tc.want)
+			assert.Equal(t, tc.calls, s.count(superfile))
+		})
+	}
+}
+
+// TestFailingLocateEndsEveryPart: locateupload has its own patience, which parts that wait for it
+// share. It used to be spent anew for each of the twelve attempts at each part.
+func TestFailingLocateEndsEveryPart(t *testing.T) {
+	s := newScript(t)
+	s.on("/rest/2.0/pcs/file", status(503))
+	c := s.client(t)
+	start := time.Now()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			_, err := c.UploadPart(t.Context(), bytesPart("x"))
+			assert.ErrorIs(t, err, ErrServer)
+		})
+	}
+	wg.Wait()
+	assert.Less(t, time.Since(start), 10*quickBackoff().Elapsed, "one patience for all")
+	assert.Zero(t, s.count(superfile))
+	s.withHost()
+	s.on(superfile, text(`{"md5":"`+someMD5+`"}`))
+	_, err := c.UploadPart(t.Context(), bytesPart("x"))
+	require.NoError(t, err, "and the next part asks again")
 }
