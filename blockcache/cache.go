@@ -18,28 +18,41 @@ type Cache struct {
 	mu      sync.Mutex
 	closed  bool
 	mem     *memory
+	disk    *disk                // nil without a disk tier; set by New
 	readers map[*Reader]struct{} // open
 	queue   []*flight            // without a slot, in order of arrival
-	running map[*flight]struct{} // with a slot, at most cfg.Streams
-	flights int64                // started since New; also numbers them
+	running map[*flight]struct{} // with a stream, at most Connections(cfg.Streams)
+	streams streamControl
+	link    link
+	flights int64 // started since New; also numbers them
 	count   counters
 }
 
-// New returns an empty cache. It starts nothing; Close ends what is started by reading.
+// New returns a cache, empty but for what its disk tier holds. Close ends what is started by reading.
+// Errors: ErrLocked when another process has the cache directory.
 func New(cfg Config) (*Cache, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("block cache: %w", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	return &Cache{
+	c := &Cache{
 		cfg:     cfg,
 		ctx:     ctx,
 		stop:    stop,
 		mem:     newMemory(cfg.Memory),
 		readers: make(map[*Reader]struct{}),
 		running: make(map[*flight]struct{}),
-	}, nil
+		streams: newStreamControl(cfg.Streams),
+	}
+	if cfg.Disk != nil {
+		if c.disk, err = openDisk(*cfg.Disk, &c.mu, c.mem, cfg.Log); err != nil {
+			stop()
+			return nil, err
+		}
+		c.mem.disk = c.disk
+	}
+	return c, nil
 }
 
 // Open returns a Reader of obj. It costs no I/O and cannot fail; on a closed cache the Reader
@@ -48,6 +61,7 @@ func (c *Cache) Open(obj Object) *Reader {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := &Reader{cache: c, obj: obj, entry: c.mem.enter(obj)}
+	c.disk.attach(r.entry.disk)
 	c.readers[r] = struct{}{}
 	return r
 }
@@ -57,7 +71,11 @@ func (c *Cache) Open(obj Object) *Reader {
 func (c *Cache) Contains(obj Object, off, n int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	o := c.mem.objects[objectID{key: obj.Key, size: obj.Size}]
+	id := objectID{key: obj.Key, size: obj.Size}
+	o := c.mem.objects[id]
+	if o == nil && c.disk != nil {
+		o = &object{id: id, disk: c.disk.objects[id]}
+	}
 	span := blocks.Span{Off: off, Len: n}.Clip(obj.Size)
 	return span.Empty() || (o != nil && c.mem.holds(o, span))
 }
@@ -101,14 +119,20 @@ func (c *Cache) fillGrain(o *object, i int64, p []byte) bool {
 		c.mem.drop(s)
 		return !c.closed
 	}
+	c.disk.offer(o.disk, i, s, len(p))
+	c.complete(o, i, s, len(p))
+	return true
+}
+
+// complete enters grain i of n bytes, which is fillable, and takes over the reference to s.
+func (c *Cache) complete(o *object, i int64, s *slab, n int) {
 	g := c.mem.entry(o, i)
 	f := g.flight
-	c.mem.keep(g, s, len(p))
+	c.mem.keep(g, s, n)
 	if f != nil {
 		f.serve(s, grainSize.Span(i, o.id.size))
 	}
 	c.mem.settle()
-	return true
 }
 
 // fillable reports whether grain i may be completed from elsewhere: it is absent, or claimed by
@@ -138,5 +162,8 @@ func (c *Cache) Close() error {
 	}
 	c.mu.Unlock()
 	c.wg.Wait()
+	if c.disk != nil {
+		return c.disk.close()
+	}
 	return nil
 }

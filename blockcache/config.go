@@ -43,12 +43,21 @@ type Config struct {
 	// ReadAhead bounds the window of one session, in bytes; NoReadAhead for none. A window also
 	// stays within its share of Memory.
 	ReadAhead int64
-	// Streams is how many flights hold a stream open at the same time.
+	// Streams is how many flights bring bytes at the same time; see Connections for how many are open.
 	Streams int
 	// ReadTimeout is how long a ReadAt waits for its bytes.
 	ReadTimeout time.Duration
+	// Disk is where grains are kept beyond the process; nil keeps them in memory alone.
+	Disk *DiskConfig
 	// Log hears of failures that no reader waits for. Nil discards them.
 	Log *slog.Logger
+}
+
+// DiskConfig is what the disk tier needs to know.
+type DiskConfig struct {
+	Dir     string // made 0700 when missing; one process at a time
+	Size    int64  // bytes of grains, a hard limit; at least one block
+	MinFree int64  // bytes that stay free on the file system
 }
 
 // withDefaults returns cfg with what was left out filled in, or what is wrong with it.
@@ -75,6 +84,8 @@ func (cfg Config) withDefaults() (Config, error) {
 		return cfg, fmt.Errorf("read-ahead of %d bytes", cfg.ReadAhead)
 	case cfg.Streams < 1:
 		return cfg, fmt.Errorf("%d streams", cfg.Streams)
+	case cfg.Disk != nil && cfg.Disk.Size < int64(blockSize):
+		return cfg, fmt.Errorf("disk tier of %d bytes is less than one block of %d", cfg.Disk.Size, blockSize)
 	case cfg.ReadTimeout < 0:
 		return cfg, fmt.Errorf("read timeout of %v", cfg.ReadTimeout)
 	}

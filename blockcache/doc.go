@@ -13,7 +13,8 @@
 //     they hold: complete grains, grains in flight, grains a reader is copying from.
 //   - Flight: one ranged Fetch over a run of absent grains. It claims them when it is made and
 //     publishes bytes as they arrive: a reader waits for its own bytes, never for the flight.
-//   - Slot: the right of a flight to hold a stream open. There are Config.Streams of them.
+//   - Slot: the right of a flight to bring bytes. As many are used as have proved worth it
+//     (streams.go), Config.Streams at most.
 //   - Reader: one open file handle. It follows two sessions, each a place in the file that is
 //     read onward from, because a player reads index and data, or audio and video, in turns.
 //   - Window: how far ahead of its session's reading position a session has bytes fetched.
@@ -51,9 +52,39 @@
 // reference. So a budget of one slab is slow, but not a deadlock; nor do flights take it from each
 // other for ever, because a woken ReadAt always gets on by the bytes it was woken for.
 //
+// # Who gets a slot
+//
+// The next slot goes to a flight that somebody waits for, among those to one of the session that has
+// fewest, among those to the first to come. So a session gets an equal share when it can use it, and
+// what it leaves goes to others.
+//
+// A request costs a round trip in which its stream brings nothing: at 50 ms and 20 MiB/s as much as a
+// mebibyte. There are three ways to win that back. Flights can be long; but n of them on one file hold
+// half of n lengths in memory, and 95 % of eight such streams would take 66 MiB held and 150 MiB
+// of window. One stream can go on for ever; but then eight streams on one file are no use to its reader,
+// who wants its bytes in order. So requests overlap: a flight gives up its slot when it has no more to
+// bring than arrives while a request is answered (link.go measures both), and the request of the next
+// travels meanwhile. No more than Config.Streams bring bytes at a time, but for a passing one (below),
+// while half as many again may be open (Connections). A window is split into two flights for each
+// stream that its session has a share in, which at the default sizes fills the link with flights of 2
+// to 4 MiB.
+//
+// A reader that copies what it was given waits for nobody, but will in a moment. Its flight looks idle
+// and is not: ended for another's and made again in turn, it would spend the link's time on
+// requests. Therefore nothing is ended where waiting is fair. What a seek demands is brief, and passes:
+// it gets a stream although all slots are taken, and the next slot that comes free stays empty for it.
+// Longer flights that somebody waits for take the slot of read-ahead of a session that has two
+// more, or after half a second of one that has one more. The price is that a sequential reader among
+// more readers than slots waits for a flight of others to end, tenths of a second, where it once waited
+// for none and all got a third of the link; a seek takes its one round trip, two in the worst case.
+//
+// A forward jump to bytes that are on their way waits for them up to one and a half round trips, or to
+// 16 MiB while the link is not known; beyond, its bytes get a request of their own and the flight ends
+// before them.
+//
 // # Goroutines
 //
-// One per flight that has a slot, owned by the Cache, on the Cache's context. It ends when its
+// One per flight that has a stream, owned by the Cache, on the Cache's context. It ends when its
 // range is read, when its Fetcher fails, when nobody wants it any more, or with Cache.Close, which
 // waits for all of them. Readers start none.
 //
@@ -66,5 +97,5 @@
 // # Left to others
 //
 // Retries, expired links, resuming a broken stream and verifying an HTTP answer are the Fetcher's;
-// so is its own cap of connections. Errno, kernel caching and permissions are those of fs.
+// so is its own cap of connections, which must not be less than Connections. Errno, kernel caching and permissions are those of fs.
 package blockcache

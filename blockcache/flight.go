@@ -17,7 +17,7 @@ type flightState int
 
 const (
 	queued  flightState = iota // waiting for a slot; nothing has been asked of the Fetcher
-	running                    // has a slot and a goroutine
+	running                    // has a stream and a goroutine
 	ended
 )
 
@@ -45,9 +45,15 @@ type flight struct {
 	filling *slab  // of the grain that pos is in, the flight's own reference; nil between grains
 	target  *grain // where filling is entered; nil when the grain was completed from elsewhere
 
+	begun   time.Time // when the flight got its slot
+	first   time.Time // when its first bytes arrived; zero before
 	moved   time.Time // when the last bytes arrived, or the flight got its slot
 	owners  []*session
 	waiters []*waiter
+
+	// Of the flight's goroutine alone.
+	waited  time.Duration // for the stream to be opened
+	limited bool          // the stream says that the service throttles
 }
 
 // demanded reports whether somebody waits for the flight at this moment.
@@ -55,6 +61,13 @@ func (f *flight) demanded() bool { return len(f.waiters) > 0 }
 
 // wanted reports whether somebody waits for the flight or is going to read what it brings.
 func (f *flight) wanted() bool { return len(f.waiters) > 0 || len(f.owners) > 0 }
+
+// left is how many bytes the flight has still to bring.
+func (f *flight) left() int64 { return f.end - f.pos }
+
+// ending reports whether the flight ends before a request made now would be answered; product is the
+// bytes that arrive until then.
+func (f *flight) ending(product int64) bool { return !f.first.IsZero() && f.left() <= product }
 
 // fly carries the bytes of f and then gives its slot back. It is the flight's goroutine.
 func (c *Cache) fly(f *flight) {
@@ -71,6 +84,10 @@ func (c *Cache) fly(f *flight) {
 func (c *Cache) land(f *flight, err error) (at int64, unheard bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if f.limited || saysThrottled(err, nil) {
+		c.count.throttled++
+		c.streams.throttled(time.Now(), f.begun)
+	}
 	if !f.released {
 		if err != nil {
 			c.count.failed++
@@ -95,14 +112,19 @@ func (c *Cache) carry(f *flight) error {
 	if span.Empty() {
 		return nil
 	}
+	asked := time.Now()
 	body, err := c.open(f, span)
+	f.waited = time.Since(asked)
 	if errors.Is(err, io.EOF) { // a connection's end is not the object's
 		err = fmt.Errorf("%w: %v", io.ErrUnexpectedEOF, err)
 	}
 	if err != nil {
 		return fmt.Errorf("fetch bytes %s: %w", span, err)
 	}
-	defer body.Close() // nothing to learn: every byte wanted has been read by then
+	defer func() {
+		f.limited = saysThrottled(nil, body)
+		body.Close() // nothing to learn: every byte wanted has been read by then
+	}()
 	for {
 		buf, err := c.nextGrain(f)
 		if err != nil || buf == nil {
@@ -193,11 +215,12 @@ func (c *Cache) slabFor(f *flight) (*slab, error) {
 // error, when nothing more is wanted of f.
 func (c *Cache) fill(f *flight, body io.Reader, buf []byte) error {
 	for empty := 0; len(buf) > 0; {
+		asked := time.Now()
 		n, err := body.Read(buf)
 		buf = buf[n:]
 		if n > 0 {
 			empty = 0
-			if !c.publish(f, n, len(buf) == 0) {
+			if !c.publish(f, n, time.Since(asked), len(buf) == 0) {
 				return nil
 			}
 		}
@@ -216,26 +239,39 @@ func (c *Cache) fill(f *flight, body io.Reader, buf []byte) error {
 	return nil
 }
 
-// publish makes n more bytes of the grain being filled readable; whole means that they complete
-// it. It reports whether more is wanted of f.
-func (c *Cache) publish(f *flight, n int, whole bool) bool {
+// publish makes n more bytes of the grain being filled readable, which took the stream as long as
+// took; whole means that they complete it. It reports whether more is wanted of f.
+func (c *Cache) publish(f *flight, n int, took time.Duration, whole bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.count.bytesFetched += int64(n)
+	now := time.Now()
+	c.measure(f, now, n, took)
 	if f.released {
 		return false
 	}
 	i := grainSize.Index(f.pos)
 	f.pos += int64(n)
-	f.moved = time.Now()
-	if f.target != nil {
-		f.target.n += n
+	f.moved = now
+	last := c.closes(f, i)
+	if f.target != nil && !last {
+		f.target.n = int(f.pos - grainSize.Start(i))
 		f.serve(f.filling, blocks.Between(grainSize.Start(i), f.pos))
 	}
 	if !whole {
 		return true
 	}
+	if last && !c.confirm(f, i) {
+		return false
+	}
 	if f.target != nil {
+		f.target.n = int(f.pos - grainSize.Start(i))
+		if last {
+			f.serve(f.filling, blocks.Between(grainSize.Start(i), f.pos))
+		}
+		if !f.object.doubtful() {
+			c.disk.offer(f.object.disk, i, f.filling, f.target.n)
+		}
 		c.mem.keep(f.target, f.filling, f.target.n)
 		c.mem.touch(f.object, i)
 		c.mem.settle()
@@ -243,5 +279,17 @@ func (c *Cache) publish(f *flight, n int, whole bool) bool {
 		c.mem.drop(f.filling)
 	}
 	f.filling, f.target = nil, nil
+	c.dispatch() // f may be about to end, or have had its slice
 	return f.pos < f.end
+}
+
+// measure notes that n bytes of f have come at now, which took the stream as long as took.
+func (c *Cache) measure(f *flight, now time.Time, n int, took time.Duration) {
+	if f.first.IsZero() {
+		f.first = now
+		c.link.answered(f.waited + took)
+	} else {
+		c.link.carried(int64(n), took)
+		c.streams.arrived(arrival{now, int64(n), took, f.demanded(), c.link.delay})
+	}
 }

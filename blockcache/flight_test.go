@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -219,11 +220,12 @@ func TestContextStopsOnlyItsOwnCall(t *testing.T) {
 // stuck is a Fetcher whose first streams yield nothing until their context ends.
 type stuck struct {
 	*bank
-	streams int
+	streams int32
+	fetches atomic.Int32
 }
 
 func (s *stuck) Fetch(ctx context.Context, off, n int64) (io.ReadCloser, error) {
-	if s.streams--; s.streams < 0 {
+	if s.fetches.Add(1) > s.streams {
 		return s.bank.Fetch(ctx, off, n)
 	}
 	<-ctx.Done()
@@ -305,13 +307,16 @@ func TestCacheCloseFailsThoseWhoWait(t *testing.T) {
 		c := newCache(t, Config{Streams: 1})
 		r := open(t, c, obj)
 		running := readAsync(t.Context(), r, 0, 10)
-		queued := readAsync(t.Context(), r, 5*mib, 10)
+		passed := readAsync(t.Context(), r, 3*mib, 10)
+		queued := readAsync(t.Context(), open(t, c, obj), 5*mib, 10)
 		synctest.Wait()
+		require.Equal(t, 1, c.Stats().FlightsQueued)
 
 		require.NoError(t, c.Close())
 		synctest.Wait()
-		require.True(t, running.done && queued.done)
+		require.True(t, running.done && passed.done && queued.done)
 		assert.ErrorIs(t, running.err, ErrClosed)
+		assert.ErrorIs(t, passed.err, ErrClosed)
 		assert.ErrorIs(t, queued.err, ErrClosed)
 		_, err := r.ReadAt(t.Context(), make([]byte, 1), 0)
 		assert.ErrorIs(t, err, ErrClosed)

@@ -178,6 +178,9 @@ func checkAtRest(t require.TestingT, c *Cache) {
 	for _, o := range c.mem.objects {
 		require.Positive(t, o.refs)
 	}
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	checkDisk(t, c)
 }
 
 // readBack reads n bytes at off and compares them with the bank's.

@@ -21,8 +21,10 @@ type objectID struct {
 // object is what the cache knows of an Object while a Reader has it open or a block of it is held.
 type object struct {
 	id   objectID
-	seq  uint64 // stands for id in block keys; never used for another object
-	refs int    // open readers, plus blocks in memory
+	seq  uint64      // stands for id in block keys; never used for another object
+	refs int         // open readers, plus blocks in memory
+	disk *diskObject // nil without a disk tier
+	vouching
 }
 
 // blockKey names a block: the object's seq and the index of the block in it.
@@ -69,6 +71,7 @@ func (b *block) idle() bool {
 // their blocks were used, and the slabs. Guarded by Cache.mu.
 type memory struct {
 	pool     pool
+	disk     *disk // nil without a disk tier
 	objects  map[objectID]*object
 	lastSeq  uint64
 	lru      *simplelru.LRU[blockKey, *block] // unbounded in number: the pool bounds the bytes
@@ -105,6 +108,12 @@ func (m *memory) enter(obj Object) *object {
 		m.lastSeq++
 		o = &object{id: id, seq: m.lastSeq}
 		m.objects[id] = o
+		if obj.Size <= confirmMost {
+			o.sum = obj.MD5
+		}
+		if m.disk != nil {
+			o.disk = m.disk.enter(id, obj.Name)
+		}
 	}
 	o.refs++
 	return o
@@ -113,6 +122,9 @@ func (m *memory) enter(obj Object) *object {
 func (m *memory) leave(o *object) {
 	if o.refs--; o.refs == 0 {
 		delete(m.objects, o.id)
+		if m.disk != nil {
+			m.disk.leave(o.disk)
+		}
 	}
 }
 
@@ -233,11 +245,17 @@ func (m *memory) settle() {
 	}
 }
 
-// holds reports whether every byte of span is in a complete grain.
+// have reports whether grain i is complete in memory or on disk.
+func (m *memory) have(o *object, i int64) bool {
+	g := m.look(o, i)
+	return g != nil && g.complete() || o.disk.has(i)
+}
+
+// holds reports whether every byte of span is in a complete grain, in memory or on disk.
 func (m *memory) holds(o *object, span blocks.Span) bool {
 	first, end := grainSize.Covering(span)
 	for i := first; i < end; i++ {
-		if g := m.look(o, i); g == nil || !g.complete() {
+		if !m.have(o, i) {
 			return false
 		}
 	}

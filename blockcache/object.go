@@ -9,7 +9,9 @@ import (
 // with one Key hold the same bytes, whatever their paths, and a changed file has a new Key.
 type Object struct {
 	Key     string
-	Size    int64 // bytes
+	Size    int64  // bytes
+	MD5     string // of the content, in lower-case hex; "" when that is not known
+	Name    string // where it is, for people who look at the cache; decides nothing
 	Fetcher Fetcher
 }
 

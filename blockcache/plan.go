@@ -20,6 +20,7 @@ func (r *Reader) follow(span blocks.Span) *session {
 	switch {
 	case s != nil:
 		s.used = time.Now()
+		s.jumped = !s.isNear(span)
 		s.advance(span, max(0, c.cfg.ReadAhead))
 	case span.Off > 0 && span.Off >= r.obj.Size-tailZone:
 		s = &r.probe
@@ -40,7 +41,7 @@ func (r *Reader) follow(span blocks.Span) *session {
 // right after. mu is held.
 func (r *Reader) demand(s *session, span blocks.Span) {
 	c := r.cache
-	r.overtake(span.Off)
+	r.overtake(s, span.Off)
 	lead := grainSize.Align(span, r.obj.Size)
 	if s.next == span.End() { // the session's furthest read, not one that goes back
 		if r.absent(lead.Off) {
@@ -56,27 +57,45 @@ func (r *Reader) demand(s *session, span blocks.Span) {
 	c.request(r, s, lead, lead.Len)
 }
 
-// overtake makes the grain of the byte at off absent when its flight is so far behind that
-// waiting for it would take longer than a request of its own. mu is held.
-func (r *Reader) overtake(off int64) {
-	start := grainSize.Floor(off)
-	g := r.cache.mem.look(r.entry, grainSize.Index(off))
-	if g != nil && g.flight != nil && start-g.flight.pos > jumpMax {
-		r.cache.cut(g.flight, start)
+// overtake makes the grain of the byte at off, which s reads, absent when its flight is so far behind
+// that waiting for it would take longer than a request of its own. After a jump that is sooner, since
+// the link's own delay is known, and a flight that is still queued is shortened to what is brief, so
+// that it can go at once.
+func (r *Reader) overtake(s *session, off int64) {
+	c := r.cache
+	g := c.mem.look(r.entry, grainSize.Index(off))
+	if g == nil || g.flight == nil {
+		return
+	}
+	f, start, reach := g.flight, grainSize.Floor(off), int64(jumpMax)
+	if product := c.link.product(); s.jumped && product > 0 {
+		reach = min(reach, max(minChunk, product*3/2))
+	}
+	brief := start + firstWindow
+	switch {
+	case start-f.pos > reach, s.jumped && f.state == queued && start > f.pos:
+		c.cut(f, start)
+	case s.jumped && f.state == queued && brief < f.end:
+		c.cut(f, brief)
 	}
 }
 
 // absent reports whether the grain of the byte at off is neither here nor on its way. mu is held.
 func (r *Reader) absent(off int64) bool {
-	g := r.cache.mem.look(r.entry, grainSize.Index(off))
-	return g == nil || g.absent()
+	i := grainSize.Index(off)
+	g := r.cache.mem.look(r.entry, i)
+	return (g == nil || g.absent()) && !r.entry.disk.has(i)
 }
 
 // leadWith returns lead, the grains demanded, together with what of the session's window goes in
-// the same flight: all of a small window, the first chunk of a larger one.
+// the same flight: all of a small window, the first chunk of a larger one, and after a jump little
+// enough for the flight to be brief.
 func (r *Reader) leadWith(s *session, lead blocks.Span) blocks.Span {
 	extra := s.window
-	if extra > firstWindow {
+	switch {
+	case s.jumped:
+		extra = min(extra, seekWindow)
+	case extra > firstWindow:
 		extra = r.cache.chunk(s.window)
 	}
 	return grainSize.Align(blocks.Span{Off: lead.Off, Len: lead.Len + extra}.Clip(r.obj.Size), r.obj.Size)

@@ -39,12 +39,16 @@ func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	want := blocks.Span{Off: off, Len: int64(len(p))}.Clip(r.obj.Size)
 	c := call{ctx: ctx, left: want.Len}
 	defer r.end(&c)
+	refusals := r.refusals()
 	for done := int64(0); done < want.Len; {
 		part := blocks.Span{Off: off + done, Len: min(want.Len-done, int64(blockSize))}
 		n, err := r.readPart(&c, p[done:done+part.Len], part)
 		done += n
 		if err != nil {
 			return int(done), fmt.Errorf("read object %q bytes %s: %w", r.obj.Key, part, err)
+		}
+		if done == want.Len && !r.handOut(refusals) { // what is in p already may be wrong
+			refusals, done, c.left = r.refusals(), 0, want.Len
 		}
 	}
 	if want.Len < int64(len(p)) {
@@ -77,6 +81,8 @@ func (r *Reader) readPart(call *call, p []byte, span blocks.Span) (int64, error)
 		if here.bytes > 0 {
 			r.copyOut(&here, p[rest.Off-span.Off:])
 			rest = blocks.Between(rest.Off+here.bytes, rest.End())
+		} else if n := r.readDisk(p[rest.Off-span.Off:], rest); n > 0 {
+			rest = blocks.Between(rest.Off+n, rest.End())
 		} else if err := r.await(call, rest); err != nil {
 			return rest.Off - span.Off, err
 		}
@@ -162,6 +168,7 @@ func (r *Reader) Close() error {
 		c.disown(&r.sessions[i])
 	}
 	c.disown(&r.probe)
+	c.disk.detach(r.entry.disk)
 	c.mem.leave(r.entry)
 	return nil
 }

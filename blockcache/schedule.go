@@ -13,12 +13,8 @@ const (
 	// 20 MiB/s it takes a quarter of the round trip that its connection would cost to replace.
 	finishTail = 256 << 10
 
-	// preemptTail is how much a flight must still have to bring to be worth ending for another
-	// that somebody waits for. Shorter ones free their slot soon enough.
-	preemptTail = 1 << 20
-
 	// jumpMax is how far behind a demanded byte its flight may be to be waited for. Beyond, the
-	// byte gets a flight of its own.
+	// byte gets a flight of its own; sooner after a jump, when the link is known to answer sooner.
 	jumpMax = 16 << 20
 )
 
@@ -31,7 +27,7 @@ func (c *Cache) request(r *Reader, s *session, span blocks.Span, chunk int64) {
 	for i := first; i < end; i++ {
 		g := c.mem.look(r.entry, i)
 		switch {
-		case g != nil && g.complete():
+		case g != nil && g.complete(), (g == nil || g.flight == nil) && r.entry.disk.has(i):
 			last, open = nil, nil
 		case g != nil && g.flight != nil:
 			if g.flight != last {
@@ -56,58 +52,6 @@ func (c *Cache) request(r *Reader, s *session, span blocks.Span, chunk int64) {
 func (c *Cache) newFlight(r *Reader, off int64) *flight {
 	ctx, cancel := context.WithCancel(c.ctx)
 	return &flight{object: r.entry, source: r.obj, ctx: ctx, cancel: cancel, pos: off, end: off}
-}
-
-// dispatch gives free slots to queued flights: first to those that somebody waits for, and where
-// such a one finds no slot, read-ahead makes room. mu is held.
-func (c *Cache) dispatch() {
-	for len(c.queue) > 0 {
-		next := max(0, slices.IndexFunc(c.queue, (*flight).demanded))
-		f := c.queue[next]
-		if len(c.running) == c.cfg.Streams {
-			if f.demanded() {
-				c.makeRoom()
-			}
-			return
-		}
-		c.queue = slices.Delete(c.queue, next, next+1)
-		c.flights++
-		f.number, f.state, f.moved = c.flights, running, time.Now()
-		c.running[f] = struct{}{}
-		c.wg.Add(1)
-		go c.fly(f) // ends with the flight, with Close at the latest
-	}
-}
-
-// makeRoom ends read-ahead in favour of queued flights that somebody waits for, one flight for
-// one: the youngest, which has been paid for least and is most likely the furthest ahead.
-func (c *Cache) makeRoom() {
-	short := 0 // slots that are neither free nor about to be
-	for _, f := range c.queue {
-		if f.demanded() {
-			short++
-		}
-	}
-	for f := range c.running {
-		if f.released {
-			short--
-		}
-	}
-	for ; short > 0; short-- {
-		var victim *flight
-		for f := range c.running {
-			if f.released || f.demanded() || f.end-f.pos <= preemptTail {
-				continue
-			}
-			if victim == nil || f.number > victim.number {
-				victim = f
-			}
-		}
-		if victim == nil {
-			return
-		}
-		c.release(victim, nil)
-	}
 }
 
 // release ends f's part in the cache: what it has not brought is absent again, its owners forget

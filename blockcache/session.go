@@ -38,6 +38,7 @@ const (
 // session is one place in a file that a Reader reads onward from. Guarded by Cache.mu.
 type session struct {
 	live   bool      // has begun somewhere
+	jumped bool      // its last read began far from the one before
 	next   int64     // offset after the furthest byte read
 	run    int64     // bytes read onward since the window last changed
 	window int64     // bytes to have on their way beyond next; 0 until reads are contiguous
@@ -49,7 +50,7 @@ type session struct {
 
 // begin makes s a session whose first read is span.
 func (s *session) begin(span blocks.Span, readAhead bool) {
-	s.live = true
+	s.live, s.jumped = true, span.Off > 0
 	s.next, s.run = span.End(), span.Len
 	s.window, s.ahead = 0, grainSize.Floor(span.Off)
 	if span.Off == 0 && readAhead {
@@ -113,10 +114,8 @@ func (c *Cache) disown(s *session) {
 	}
 }
 
-// share is how large a window may be now: half of memory, divided among the sessions that are
-// reading onward, so that what is read ahead for one is not evicted for another before it is
-// read. Half, because what has just been read is as recent as what is about to be.
-func (c *Cache) share() int64 {
+// active is how many sessions are reading onward; at least one.
+func (c *Cache) active() int64 {
 	active := int64(0)
 	for r := range c.readers {
 		for i := range r.sessions {
@@ -125,14 +124,23 @@ func (c *Cache) share() int64 {
 			}
 		}
 	}
-	budget := int64(c.mem.pool.limit) * int64(grainSize)
-	return grainSize.Floor(min(c.cfg.ReadAhead, budget/2/max(1, active)))
+	return max(1, active)
 }
 
-// chunk is the length of the flights that a window is split into: one for each stream, but not
-// so many that a flight is over before its request has paid for itself, and at least two, so that
-// the next is on its way before the last is consumed.
+// share is how large a window may be now: half of memory, divided among the sessions that are
+// reading onward, so that what is read ahead for one is not evicted for another before it is
+// read. Half, because what has just been read is as recent as what is about to be.
+func (c *Cache) share() int64 {
+	budget := int64(c.mem.pool.limit) * int64(grainSize)
+	return grainSize.Floor(min(c.cfg.ReadAhead, budget/2/c.active()))
+}
+
+// chunk is the length of the flights that a window is split into: two for each stream that the
+// session's share is, one at work and one to follow it, but not so many that a flight is over before
+// its request has paid for itself; and at least two, so that the next is on its way before the last is
+// consumed.
 func (c *Cache) chunk(window int64) int64 {
-	n := max(window/int64(c.cfg.Streams), minChunk)
+	streams := max(1, int64(c.streams.limit)/c.active())
+	n := max(window/(2*streams), minChunk)
 	return max(grainSize.Floor(min(n, window/2)), int64(grainSize))
 }

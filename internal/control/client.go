@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -120,7 +121,20 @@ func (c *Client) Drain(ctx context.Context, report func(Progress)) (Progress, er
 }
 
 func (c *Client) do(ctx context.Context, method, route string) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://teraboxfs"+route, nil)
+	return c.send(ctx, method, route, nil)
+}
+
+// send is do with a JSON body, if v is not nil.
+func (c *Client) send(ctx context.Context, method, route string, v any) (io.ReadCloser, error) {
+	var body io.Reader = http.NoBody
+	if v != nil {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://teraboxfs"+route, body)
 	if err != nil {
 		return nil, err
 	}

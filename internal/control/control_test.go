@@ -44,6 +44,19 @@ func (d *fakeDaemon) Drain(ctx context.Context) error {
 	}
 }
 
+// Cache answers a line for each path; the path "/bad" ends it.
+func (d *fakeDaemon) Cache(_ context.Context, req CacheRequest, emit func(CacheLine) error) error {
+	for _, path := range req.Paths {
+		if path == "/bad" {
+			return errors.New("no such path")
+		}
+		if err := emit(CacheLine{Path: path, Held: 7}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // finish empties the queue, or leaves it and fails.
 func (d *fakeDaemon) finish(failure error) {
 	d.mu.Lock()
@@ -82,6 +95,17 @@ func TestStatusComesBack(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Status{ID: "id", Mountpoint: "/mnt", Pending: []Pending{{Path: "/a", Bytes: 3, State: "failed", Err: "no"}}}, s)
 	assert.Equal(t, os.Getpid(), c.PID())
+}
+
+func TestCacheReportsLineByLine(t *testing.T) {
+	c := serve(t, socketDir(t), newFakeDaemon())
+	var got []string
+	note := func(l CacheLine) { got = append(got, l.Path) }
+	require.NoError(t, c.Cache(t.Context(), CacheRequest{Op: "warm", Paths: []string{"/a", "/b"}}, note))
+	assert.Equal(t, []string{"/a", "/b"}, got)
+	err := c.Cache(t.Context(), CacheRequest{Op: "warm", Paths: []string{"/c", "/bad", "/d"}}, note)
+	require.ErrorContains(t, err, "no such path")
+	assert.Equal(t, []string{"/a", "/b", "/c"}, got)
 }
 
 func TestDrainReportsUntilDone(t *testing.T) {

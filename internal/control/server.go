@@ -80,6 +80,7 @@ func (s *Server) Serve(d Daemon) {
 		json.NewEncoder(w).Encode(d.Status())
 	})
 	mux.HandleFunc("POST /v1/drain", func(w http.ResponseWriter, r *http.Request) { drain(w, r, d) })
+	mux.HandleFunc("POST /v1/cache", func(w http.ResponseWriter, r *http.Request) { answerCache(w, r, d) })
 	s.http = &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,

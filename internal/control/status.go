@@ -38,11 +38,13 @@ type Progress struct {
 	Err   string `json:"error,omitempty"`
 }
 
-// Daemon is what a server asks. Both methods are called from several goroutines.
+// Daemon is what a server asks. Its methods are called from several goroutines.
 type Daemon interface {
 	Status() Status
 	// Drain returns nil when nothing is pending any more. ctx only ends the wait.
 	Drain(ctx context.Context) error
+	// Cache does req and hands the lines of the answer to emit, whose error ends it.
+	Cache(ctx context.Context, req CacheRequest, emit func(CacheLine) error) error
 }
 
 // ID names the mount at an absolute mount point: readable, unique, and short enough for a socket's
