@@ -33,12 +33,15 @@ type content struct {
 	mtimeDirty bool               // the service does not have mtime
 	mtimeSet   bool               // mtime was asked for, not just the time of a write
 	handles    int                // open handles
+	modes      [2]int             // handles the kernel has, by ioMode
 	writers    int                // those of them that may write
 	waiters    int                // callers waiting in close(2) or fsync(2)
 	stop       context.CancelFunc // ends the commit under way; nil: none
 	failure    error              // of the last commit, until one succeeds
 	failures   int                // in a row
 	retryAt    time.Time          // not before; valid when failures > 0
+
+	wholeVersion string // the one version that was ever shown by passthrough; "": none
 }
 
 func newContent(n *inode) *content {
@@ -120,11 +123,16 @@ func (l located) Entry() remote.Entry {
 
 // object returns the committed version as the cache knows it.
 func (c *content) object(e remote.Entry) blockcache.Object {
-	return blockcache.Object{
+	obj := blockcache.Object{
 		Key:     e.Version(),
 		Size:    e.Size,
+		Name:    e.Path,
 		Fetcher: c.node.fs.opts.Fetcher(located{c.node, e}),
 	}
+	if e.Size <= remote.PartSize(e.Size) {
+		obj.MD5 = e.MD5 // of one part, the service's md5 is that of the content
+	}
+	return obj
 }
 
 // versionReader reads the committed bytes of a content and goes on with the new version when a
@@ -269,13 +277,19 @@ func (c *content) modified() {
 	c.mtime, c.mtimeDirty, c.mtimeSet = c.node.fs.opts.Now(), true, false
 }
 
-func (c *content) opened(writable bool) {
+// opened notes a handle. It returns false, and notes nothing, for one that may write while others read
+// by passthrough.
+func (c *content) opened(writable bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if writable && c.modes[ioWhole] > 0 {
+		return false
+	}
 	c.handles++
 	if writable {
 		c.writers++
 	}
+	return true
 }
 
 // closed forgets a handle and reports whether nobody is left who may write.

@@ -19,7 +19,11 @@ func (d *dirNode) Create(ctx context.Context, name string, flags, _ uint32, out 
 	if err != nil {
 		return nil, nil, 0, d.errno("create", name, err)
 	}
-	return d.present(ctx, n, out), h, fuse.FOPEN_KEEP_CACHE, 0
+	fh, openFlags, err := h.present()
+	if err != nil {
+		return nil, nil, 0, d.errno("create", name, err)
+	}
+	return d.present(ctx, n, out), fh, openFlags, 0
 }
 
 // create makes a new file, or opens the one that turned up since the kernel looked.
@@ -75,7 +79,11 @@ func (d *dirNode) Tmpfile(ctx context.Context, flags, _ uint32, out *fuse.EntryO
 	if err != nil {
 		return nil, nil, 0, d.errno("tmpfile", "", err)
 	}
-	return d.present(ctx, n, out), h, fuse.FOPEN_KEEP_CACHE, 0
+	fh, openFlags, err := h.present()
+	if err != nil {
+		return nil, nil, 0, d.errno("tmpfile", "", err)
+	}
+	return d.present(ctx, n, out), fh, openFlags, 0
 }
 
 // Mkdir makes a directory on the service.

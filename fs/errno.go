@@ -48,10 +48,12 @@ var errnoTable = []errnoRow{
 	{writeback.ErrConflict, syscall.ESTALE, false},
 	{blockcache.ErrTimeout, syscall.ETIMEDOUT, false},
 	{blockcache.ErrClosed, syscall.EIO, true},
+	{blockcache.ErrContent, syscall.EIO, false},
 	{context.Canceled, syscall.EINTR, true},
 	{context.DeadlineExceeded, syscall.ETIMEDOUT, false},
 	{io.ErrUnexpectedEOF, syscall.EIO, false},
 	{errNotEmpty, syscall.ENOTEMPTY, true},
+	{errNotDir, syscall.ENOTDIR, true},
 	{errNameTooLong, syscall.ENAMETOOLONG, true},
 	{errReadOnly, syscall.EROFS, true},
 	{errUnmounting, syscall.EIO, true},
@@ -60,6 +62,7 @@ var errnoTable = []errnoRow{
 // Failures of this room's own.
 var (
 	errNotEmpty    = errors.New("directory not empty")
+	errNotDir      = errors.New("not a directory")
 	errNameTooLong = errors.New("name longer than 255 bytes")
 	errReadOnly    = errors.New("the mount is read-only")
 	errUnmounting  = errors.New("the file system is being unmounted")

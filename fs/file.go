@@ -63,7 +63,9 @@ func (c *content) resize(ctx context.Context, size int64) error {
 	if now, _ := c.sizeAndMtime(); now == size {
 		return nil
 	}
-	c.opened(true)
+	if !c.opened(true) {
+		return c.node.fs.split(c.node)
+	}
 	err := c.truncate(ctx, size)
 	if lastWriter := c.closed(true); err == nil && lastWriter {
 		err = c.commitFor(ctx)
@@ -72,7 +74,7 @@ func (c *content) resize(ctx context.Context, size int64) error {
 	return err
 }
 
-// Open opens the file. The kernel may keep its pages: a remote change gives the path a new node.
+// Open opens the file.
 func (f *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	waiting, stop := f.n.fs.patient(ctx)
 	defer stop()
@@ -80,7 +82,12 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 	if err != nil {
 		return nil, 0, f.errno("open", err)
 	}
-	return h, fuse.FOPEN_KEEP_CACHE, 0
+	h.node = f.EmbeddedInode()
+	fh, openFlags, err := h.present()
+	if err != nil {
+		return nil, 0, f.errno("open", err)
+	}
+	return fh, openFlags, 0
 }
 
 // Statfs answers as the root does.

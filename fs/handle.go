@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
+	"github.com/teraboxfs/teraboxfs/blockcache"
 	"github.com/teraboxfs/teraboxfs/remote"
 )
 
@@ -20,9 +23,25 @@ type handle struct {
 	writable bool
 	opener   int            // process that opened it; 0: not known
 	reader   *versionReader // of the committed bytes, with this handle's access pattern
+	mode     ioMode         // set before the kernel hears of the handle
+	node     *fusefs.Inode  // whose pages the kernel keeps; nil for a handle made by create
 
-	wrote atomic.Bool // it has changed the file since its last commit
+	wrote  atomic.Bool // it has changed the file since its last commit
+	failed atomic.Pointer[readFailure]
 }
+
+// readFailure is a read that failed late. The kernel asks for the same page again when its read-ahead
+// has failed, and again for every page of a mapping; each would take the whole read deadline.
+type readFailure struct {
+	off, end int64
+	until    time.Time // the answer is the same before
+	err      error
+}
+
+const (
+	lateFailure = time.Second // a failure that took so long is not tried again at once
+	sameAnswer  = time.Second
+)
 
 var (
 	_ fusefs.FileReader    = (*handle)(nil)
@@ -40,15 +59,16 @@ func (c *content) open(ctx context.Context, flags, tid uint32) (*handle, error) 
 	if h.writable && c.node.fs.opts.ReadOnly {
 		return nil, errReadOnly
 	}
-	c.opened(h.writable)
+	if !c.opened(h.writable) {
+		return nil, c.node.fs.split(c.node)
+	}
 	if !h.writable {
 		return h, nil
 	}
 	h.opener = threadGroup(tid)
 	if flags&syscall.O_TRUNC != 0 {
 		if err := c.clear(ctx); err != nil {
-			c.closed(true)
-			c.letGo()
+			h.abandon()
 			return nil, err
 		}
 	}
@@ -64,16 +84,38 @@ func (h *handle) errno(op string, err error) syscall.Errno {
 
 // Read fills dest from byte offset off; short only at the end of the file.
 func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
-	waiting, stop := h.c.node.fs.patient(ctx)
+	f := h.c.node.fs
+	if late := h.failed.Load(); late != nil && off >= late.off && off < late.end && f.opts.Now().Before(late.until) {
+		return nil, h.errno("read", late.err)
+	}
+	waiting, stop := f.patient(ctx)
 	defer stop()
+	began := f.opts.Now()
 	n, err := h.readAt(waiting, dest, off)
 	if err != nil && !errors.Is(err, io.EOF) {
+		if now := f.opts.Now(); now.Sub(began) >= lateFailure && !errors.Is(err, context.Canceled) {
+			h.failed.Store(&readFailure{off: off, end: off + int64(len(dest)), until: now.Add(sameAnswer), err: err})
+		}
+		if errors.Is(err, blockcache.ErrContent) {
+			h.condemn(err)
+		}
 		if errors.Is(err, remote.ErrNotExist) {
 			err = errors.Join(remote.ErrChanged, err) // the name was found; its bytes are gone
 		}
 		return nil, h.errno("read", err)
 	}
 	return fuse.ReadResultData(dest[:n]), 0
+}
+
+// condemn ends reading through a handle that was given wrong bytes before they were noticed, and makes
+// the kernel forget them. It is told from a goroutine of its own: it may be waiting for the very answer
+// that this is called for.
+func (h *handle) condemn(err error) {
+	f := h.c.node.fs
+	h.failed.Store(&readFailure{end: math.MaxInt64, until: f.opts.Now().AddDate(1, 0, 0), err: err})
+	if h.node != nil {
+		f.spawn(func(context.Context) { h.node.NotifyContent(0, 0) })
+	}
 }
 
 func (h *handle) readAt(ctx context.Context, p []byte, off int64) (int, error) {
@@ -133,6 +175,7 @@ func (h *handle) calledByOpener(ctx context.Context) bool {
 // pending until it succeeds.
 func (h *handle) Release(context.Context) syscall.Errno {
 	f := h.c.node.fs
+	defer h.c.left(h.mode)
 	h.reader.Close()
 	lastWriter := h.c.closed(h.writable)
 	if h.writable && lastWriter && !h.c.node.detached() {

@@ -52,6 +52,7 @@ func Mount(dir string, o Options) (*FS, error) {
 		f.end()
 		return nil, fmt.Errorf("mount %s: %w", dir, err)
 	}
+	f.raiseReadAhead(dir)
 	f.spawn(f.retryLoop)
 	go f.untilUnmounted() // ends with the mount; Wait waits for it
 	return f, nil

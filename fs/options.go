@@ -49,6 +49,8 @@ type Options struct {
 	DirMode  uint32 // permission bits of every directory; 0 is 0755
 	FileMode uint32 // permission bits of every file; 0 is 0644
 
+	Passthrough bool // the kernel may read complete files from the disk cache itself
+
 	AllowOther         bool
 	DefaultPermissions bool
 	Debug              bool     // log every FUSE request

@@ -28,6 +28,17 @@ func (c *config) stateDirectory() string {
 	return filepath.Join(c.xdg("XDG_STATE_HOME", ".local/state"), "teraboxfs")
 }
 
+// cacheDirectory is where file data is cached: --cache-dir, systemd's CACHE_DIRECTORY, or XDG's.
+func (c *config) cacheDirectory() string {
+	if c.cacheDir != "" {
+		return c.cacheDir
+	}
+	if dir := c.systemd("CACHE_DIRECTORY"); dir != "" {
+		return dir
+	}
+	return filepath.Join(c.xdg("XDG_CACHE_HOME", ".cache"), "teraboxfs")
+}
+
 // runtimeDirectory is where control sockets are: systemd's RUNTIME_DIRECTORY, XDG's, /run for root,
 // else a directory of ours under the temporary one. control.OpenDir makes sure that it is ours.
 func (c *config) runtimeDirectory() string {

@@ -49,6 +49,9 @@ func (a *app) demo(ctx context.Context, args []string) (err error) {
 	if a.stateDir == "" {
 		a.stateDir = filepath.Join(tmp, "state")
 	}
+	if a.cacheDir == "" {
+		a.cacheDir = filepath.Join(tmp, "cache")
+	}
 	running, err := startEmulator(emulator.Config{Log: a.log}, filepath.Join(tmp, "drive"), "127.0.0.1:0")
 	if err != nil {
 		return fail("demo", "emulator", err)

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"unicode"
 
+	"github.com/teraboxfs/teraboxfs/blockcache"
 	"github.com/teraboxfs/teraboxfs/remote"
 	"github.com/teraboxfs/teraboxfs/remote/teraboxdl"
 	"github.com/teraboxfs/teraboxfs/writeback"
@@ -23,7 +24,9 @@ const (
 	exitNotFound    = 3
 	exitLogin       = 4 // login needed or rejected
 	exitTemporary   = 5 // retry helps
+	exitSomeFailed  = 6 // some files failed
 	exitSpent       = 7 // quota, plan or rate used up, disk full
+	exitCheck       = 8 // a check found problems
 	exitFuse        = 9 // mount or FUSE failure
 	exitBusy        = 10
 	exitPending     = 11 // uploads still pending, nothing lost
@@ -90,6 +93,7 @@ var kinds = []struct {
 	{errPending, exitPending, "what is left stays in the state directory; 'teraboxfs umount' again waits for it"},
 	{errNotOurs, exitNotFound, "'teraboxfs mounts' lists what is mounted"},
 	{errBusy, exitBusy, "close the programs that use it ('fuser -vm DIR' names them) and try again"},
+	{blockcache.ErrLocked, exitBusy, "another teraboxfs uses this cache directory; unmount it, or give another --cache-dir"},
 	{writeback.ErrLocked, exitBusy, "another teraboxfs uses this state directory; unmount it, or give --state-dir"},
 	{errNoLogin, exitLogin, "run 'teraboxfs login', or set TERABOXFS_NDUS_FILE"},
 	{remote.ErrLogin, exitLogin, "run 'teraboxfs login' with the ndus cookie of a browser that is logged in"},

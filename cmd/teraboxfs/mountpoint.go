@@ -78,6 +78,9 @@ func (c *config) prepareMountpoint(dir string, notice func(string)) (string, err
 		return "", fail("mount", dir, err)
 	}
 	_, err = os.Stat(abs)
+	if err == nil { // which the kernel may answer from its cache for a second after the daemon died
+		err = unix.Statfs(abs, &unix.Statfs_t{})
+	}
 	if errors.Is(err, syscall.ENOTCONN) {
 		if err := removeDeadMount(abs); err != nil {
 			return "", err

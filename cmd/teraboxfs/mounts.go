@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/moby/sys/mountinfo"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/teraboxfs/teraboxfs/internal/control"
 )
@@ -99,8 +99,7 @@ func (a *app) deadMounts(alive []control.Status) ([]string, error) {
 func isDead(mountpoint string) bool {
 	answer := make(chan error, 1)
 	go func() { // ends with the answer, or with the process
-		_, err := os.Stat(mountpoint)
-		answer <- err
+		answer <- unix.Statfs(mountpoint, &unix.Statfs_t{}) // stat may be answered from the kernel's cache
 	}()
 	select {
 	case err := <-answer:

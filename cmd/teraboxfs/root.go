@@ -60,7 +60,7 @@ func (a *app) rootCommand() *cobra.Command {
 
 	root.AddCommand(
 		a.mountCommand(), a.umountCommand(), a.mountsCommand(), a.demoCommand(), a.emulatorCommand(),
-		a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.aboutCommand(), a.versionCommand(),
+		a.cacheCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.aboutCommand(), a.versionCommand(),
 	)
 	a.completeChoices(root)
 	refuseUnknownWords(root)

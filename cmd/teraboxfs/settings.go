@@ -18,11 +18,17 @@ type settings struct {
 	mkdir        bool
 	dialect      choice
 
+	// cache
+	cacheDir     string
+	cacheSize    optionalSize
+	cacheMinFree portion
+
 	// read
 	memCache    size
 	streams     bounded
 	readAhead   size
 	readTimeout time.Duration
+	passthrough choice
 
 	// write
 	stateDir    string
@@ -92,6 +98,7 @@ func settingsTable(s *settings) []row {
 	}
 	add(groupSource, s.sourceRows)
 	add(groupSession, s.sessionRows)
+	add(groupMount, s.cacheRows)
 	add(groupMount, s.readRows)
 	add(groupMount, s.writeRows)
 	add(groupMount, s.metaRows)
@@ -113,12 +120,20 @@ func (s *settings) sessionRows(fs *pflag.FlagSet) {
 	fs.Var(newBounded(&s.apiBurst, 10, 1, 1000), "api-burst", "API calls that may go at once before the pace holds")
 }
 
-func (s *settings) readRows(fs *pflag.FlagSet) {
-	s.memCache, s.readAhead = 128<<20, 32<<20
+func (s *settings) cacheRows(fs *pflag.FlagSet) {
+	s.cacheSize.size, s.cacheMinFree, s.memCache = autoSize, portion{percent: 5}, 128<<20
+	fs.StringVar(&s.cacheDir, "cache-dir", "", "where file data is cached on disk (default $XDG_CACHE_HOME/teraboxfs)")
+	fs.Var(&s.cacheSize, "cache-size", "most file data kept there; 0 keeps none, auto is 10 % of that disk and 100G at most")
+	fs.Var(&s.cacheMinFree, "cache-min-free", "what stays free on that disk")
 	fs.Var(&s.memCache, "mem-cache", "memory for file data, cached and in flight")
-	fs.Var(newBounded(&s.streams, 4, 1, 64), "streams", "connections that carry file data, for the whole process")
+}
+
+func (s *settings) readRows(fs *pflag.FlagSet) {
+	s.readAhead = 32 << 20
+	fs.Var(newBounded(&s.streams, 4, 1, 64), "streams", "connections that bring file data at a time, for the whole process; half as many more may wait for an answer")
 	fs.Var(&s.readAhead, "read-ahead", "most bytes fetched ahead of a sequential reader")
 	fs.DurationVar(&s.readTimeout, "read-timeout", 60*time.Second, "how long a read tries before it fails")
+	fs.Var(newChoice(&s.passthrough, "auto", "off"), "passthrough", "let the kernel read complete cached files itself, where it can (root)")
 }
 
 func (s *settings) writeRows(fs *pflag.FlagSet) {

@@ -30,7 +30,7 @@ func (a *app) openShare(ctx context.Context, src source) (*session, error) {
 	}
 	client, err := teraboxdl.New(teraboxdl.Config{
 		BaseURL: a.teraboxdlURL, Key: teraboxdl.Secret(key.reveal()), Secret: teraboxdl.Secret(hidden.reveal()),
-		ReadTimeout: a.readTimeout, Streams: remote.NewStreams(a.streams.value), Log: a.log.With("room", "teraboxdl"),
+		ReadTimeout: a.readTimeout, Streams: remote.NewStreams(blockcache.Connections(a.streams.value)), Log: a.log.With("room", "teraboxdl"),
 	})
 	if err != nil {
 		return nil, err

@@ -78,6 +78,42 @@ func (s optionalSize) bytesOr(def int64) int64 {
 	return int64(s.size)
 }
 
+// portion is an amount of a disk: a share of it ("5%") or a size.
+type portion struct {
+	percent float64 // 0 when bytes say it
+	bytes   size
+}
+
+func (p *portion) Set(text string) error {
+	number, isShare := strings.CutSuffix(strings.TrimSpace(text), "%")
+	if !isShare {
+		n, err := parseSize(text)
+		if err != nil {
+			return fmt.Errorf("%q is neither a share like 5%% nor a size like 10G", text)
+		}
+		*p = portion{bytes: n}
+		return nil
+	}
+	percent, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(percent >= 0 && percent <= 100) {
+		return fmt.Errorf("%q is not a share between 0%% and 100%%", text)
+	}
+	*p = portion{percent: percent}
+	return nil
+}
+
+func (p portion) String() string {
+	if p.percent > 0 {
+		return strconv.FormatFloat(p.percent, 'g', -1, 64) + "%"
+	}
+	return p.bytes.String()
+}
+
+func (p *portion) Type() string { return "size|N%" }
+
+// of is the amount in bytes on a disk of total bytes.
+func (p portion) of(total int64) int64 { return int64(p.bytes) + int64(p.percent/100*float64(total)) }
+
 // rate is a pace of API calls: "8/s", "off" or "auto".
 type rate struct{ remote.RateLimit }
 

@@ -52,10 +52,7 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 		}
 		return m, err
 	}
-	if m.cache, err = blockcache.New(blockcache.Config{
-		Memory: int64(a.memCache), ReadAhead: readAhead(a.readAhead), Streams: a.streams.value,
-		ReadTimeout: a.readTimeout, Log: a.log.With("room", "blockcache"),
-	}); err != nil {
+	if m.cache, err = a.openCache(sess); err != nil {
 		return m, err
 	}
 	if !a.readOnly && sess.uploader != nil {
@@ -124,7 +121,8 @@ func (a *app) fsOptions(sess *session) fs.Options {
 		DirCache: a.dirCache, AttrTimeout: a.attrTimeout, EntryTimeout: a.entryTimeout, NegativeTimeout: a.negativeTimeout,
 		UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()),
 		DirMode: 0o777 &^ a.umask.bits, FileMode: 0o666 &^ a.umask.bits,
-		AllowOther: a.allowOther, DefaultPermissions: a.defaultPermissions, Debug: a.fuseDebug,
+		Passthrough: a.passthrough.value == "auto" && os.Geteuid() == 0,
+		AllowOther:  a.allowOther, DefaultPermissions: a.defaultPermissions, Debug: a.fuseDebug,
 		FsName: sess.name, MountOptions: a.config.mountOptions, Log: a.log.With("room", "fs"),
 	}
 	if a.uid.set {
@@ -197,7 +195,7 @@ func (a *app) connect(ctx context.Context, cred credential) (*remote.Client, rem
 	}
 	client, err := remote.New(remote.Config{
 		BaseURL: cred.baseURL, Cookie: cred.cookie.reveal(), Dialect: dialect,
-		Rate: a.apiRate.RateLimit, Burst: a.apiBurst.value, ReadTimeout: a.readTimeout, Streams: a.streams.value,
+		Rate: a.apiRate.RateLimit, Burst: a.apiBurst.value, ReadTimeout: a.readTimeout, Streams: blockcache.Connections(a.streams.value),
 		MaxFileSize: a.maxFileSize.bytesOr(0), Log: a.log.With("room", "remote"),
 	})
 	if err != nil {

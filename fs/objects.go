@@ -1,0 +1,51 @@
+package fs
+
+import (
+	"context"
+	"path"
+	"strings"
+
+	"github.com/teraboxfs/teraboxfs/blockcache"
+)
+
+// Objects calls visit for the committed version of the file at p, a path in the mount that begins with
+// "/", or of every file below the directory there, until visit returns an error. Files of which this
+// machine has a newer version are left out. Errors are those of a lookup, remote.ErrNotExist among
+// them, and visit's own.
+func (f *FS) Objects(ctx context.Context, p string, visit func(blockcache.Object) error) error {
+	n := f.tree.root
+	for _, name := range strings.Split(strings.Trim(path.Clean(p), "/"), "/") {
+		if name == "" {
+			continue
+		}
+		if !n.isDir() {
+			return errNotDir
+		}
+		var err error
+		if n, err = n.child(ctx, name); err != nil {
+			return err
+		}
+	}
+	return n.visit(ctx, visit)
+}
+
+// visit is Objects from n on.
+func (n *inode) visit(ctx context.Context, visit func(blockcache.Object) error) error {
+	if !n.isDir() {
+		c := n.content
+		if c.isLocal() {
+			return nil
+		}
+		return visit(c.object(c.version()))
+	}
+	entries, err := n.entries(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := e.node.visit(ctx, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
