@@ -1,4 +1,4 @@
-# Targets: build, demo, test, integration, fuzz, bench, lint, check, clean.
+# Targets: build, demo, test, integration, fuzz, bench, bench-peers, bench-docs, lint, check, clean.
 # `make demo` mounts a sample drive; `make test` runs everything, real mounts included; `make check` is what CI runs.
 # FLAGS goes to go test: make integration FLAGS='-run TestRename -v'.
 
@@ -7,8 +7,11 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null)
 TIMEOUT     ?= 14m
 FUZZTIME    ?= 30s
+RCLONE      := github.com/rclone/rclone@v1.76.0
+BENCH       ?= .
+ROUNDS      ?= 3
 
-.PHONY: build demo test integration fuzz bench lint check clean fuse
+.PHONY: build demo test integration fuzz bench bench-peers bench-docs lint check clean fuse
 
 build:
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/teraboxfs ./cmd/teraboxfs
@@ -30,8 +33,29 @@ fuzz:
 		done; \
 	done
 
+# Benchmarks of the rooms, then those through real mounts, ROUNDS times each. docs/benchmarks.md says what they measure; for some of
+# them: make bench BENCH=Read/film ROUNDS=1.
 bench: fuse
-	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m $(FLAGS) ./...
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(FLAGS) $$($(GO) list ./... | grep -v /test/)
+	@mkdir -p bin && $(GO) run ./test/bench/table -header > bin/bench.txt
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 60m $(FLAGS) ./test/integration -args -rounds=$(ROUNDS) | tee -a bin/bench.txt
+	@$(GO) run ./test/bench/table bin/bench.txt
+
+# teraboxfs beside rclone, over equal links to the same bytes, in turns: about two minutes a round.
+bench-peers: fuse bin/peers/rclone
+	@$(GO) run ./test/bench/table -header > bin/bench-peers.txt
+	$(GO) test -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x -timeout 30m $(FLAGS) ./test/integration \
+		-args -rclone=$(CURDIR)/bin/peers/rclone -rounds=$(ROUNDS) | tee -a bin/bench-peers.txt
+	@$(GO) run ./test/bench/table bin/bench-peers.txt
+
+# Puts the figures of the last bench and bench-peers into docs/benchmarks.md.
+bench-docs:
+	$(GO) run ./test/bench/table -into docs/benchmarks.md -section mounts bin/bench.txt
+	$(GO) run ./test/bench/table -into docs/benchmarks.md -section peers bin/bench-peers.txt
+
+# A tool, not a dependency: it is built on its own, and in no go.mod.
+bin/peers/rclone:
+	GOBIN=$(CURDIR)/bin/peers $(GO) install -trimpath -ldflags=-s $(RCLONE)
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt -w these files:"; echo "$$unformatted"; exit 1; }
