@@ -147,7 +147,7 @@ func TestMisuseIsExplained(t *testing.T) {
 	}{
 		"unknown command":      {[]string{"mout"}, exitUsage, "mout"},
 		"unknown flag":         {[]string{"mount", "--no-such", "/", dir}, exitUsage, "--no-such"},
-		"flag of later":        {[]string{"mount", "--cache-dir=/x", "/", dir}, exitUsage, "--cache-dir"},
+		"flag of later":        {[]string{"mount", "--uploads=4", "/", dir}, exitUsage, "--uploads"},
 		"flag of another":      {[]string{"whoami", "--streams=2"}, exitUsage, "--streams"},
 		"bad value":            {[]string{"mount", "--mem-cache=12Q", "/", dir}, exitUsage, "12Q"},
 		"unknown option":       {[]string{"mount", "/", dir, "-o", "ro,odd"}, exitUsage, "odd"},
@@ -273,10 +273,10 @@ func TestLoginFromFiles(t *testing.T) {
 }
 
 func TestVariableThatSetsNothingIsNamed(t *testing.T) {
-	u := newUser(t, "TERABOXFS_CACHE_DIR=/x", "TERABOXFS_NDUS_FILE=/x", "TERABOXFS_STREAMS=2")
+	u := newUser(t, "TERABOXFS_UPLOADS=/x", "TERABOXFS_NDUS_FILE=/x", "TERABOXFS_STREAMS=2")
 	got := u.run("", "mounts")
 	assert.Zero(t, got.code)
-	assert.Contains(t, got.stderr, "TERABOXFS_CACHE_DIR")
+	assert.Contains(t, got.stderr, "TERABOXFS_UPLOADS")
 	assert.NotContains(t, got.stderr, "TERABOXFS_NDUS_FILE")
 	assert.NotContains(t, got.stderr, "TERABOXFS_STREAMS")
 }

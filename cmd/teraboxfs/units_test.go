@@ -71,3 +71,17 @@ func TestValuesRefuseWhatTheyAreNot(t *testing.T) {
 		})
 	}
 }
+
+func TestPortionIsAShareOrASize(t *testing.T) {
+	for text, want := range map[string]int64{"5%": 50, "0%": 0, "12.5%": 125, "0": 0, "7": 7, "1K": 1024} {
+		var p portion
+		require.NoError(t, p.Set(text), text)
+		assert.Equal(t, want, p.of(1000), text)
+		var again portion
+		require.NoError(t, again.Set(p.String()), text)
+		assert.Equal(t, p, again, text)
+	}
+	for _, text := range []string{"", "%", "x%", "-1%", "101%", "NaN%", "-5", "lots"} {
+		assert.Error(t, new(portion).Set(text), text)
+	}
+}
