@@ -115,7 +115,7 @@ func demoText(dir string) string {
   cat $D/README.txt
   cp $D/Music/scale.wav /tmp/             read a file that is %[2]s away
   mpv $D/Videos/bounce.avi                play it and jump around
-  cp -r /etc/alternatives $D/copied       write; cp ends when the drive has it
+  cp -rL /usr/share/common-licenses $D/   write; cp ends when the drive has it
   df -h $D                                the drive's quota
   teraboxfs mounts
 

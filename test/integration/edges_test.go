@@ -36,7 +36,7 @@ func TestFilesAtPartEdges(t *testing.T) {
 			m := mount(t, emu, "--api-dialect="+dialect)
 			other := viewer(t, emu)
 			for i, edge := range edgeSizes {
-				if edge.size > 16*mib && testing.Short() && dialect != "auto" {
+				if edge.size > 16*mib && (testing.Short() || raceEnabled) && dialect != "auto" {
 					continue
 				}
 				seed := uint64(1 + d*len(edgeSizes) + i)

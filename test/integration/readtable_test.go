@@ -45,7 +45,7 @@ func newFaultTable(t *testing.T) *faultTable {
 		table.cells = append(table.cells, &faultCell{fault: f, kind: kind, name: fmt.Sprintf("file%d", seed), seed: seed, size: size})
 	}
 	for _, f := range readFaults {
-		if testing.Short() && !f.essence {
+		if (testing.Short() || raceEnabled) && !f.essence {
 			continue
 		}
 		for _, kind := range readKinds {
