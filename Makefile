@@ -5,7 +5,7 @@
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null)
-TIMEOUT     ?= 14m
+TIMEOUT     ?= 30m
 FUZZTIME    ?= 30s
 RCLONE      := github.com/rclone/rclone@v1.76.0
 BENCH       ?= .

@@ -3,4 +3,4 @@
 package writeback
 
 // modelSequences is how many sequences the model test runs; the race detector makes each six times as long.
-const modelSequences = 25
+const modelSequences = 10

@@ -128,7 +128,7 @@ func TestCacheCommands(t *testing.T) {
 	run(`/c: may be evicted`, "unpin", m.Path("c"))
 	run(`8.8 MiB freed`, "clear")
 	run("nothing is cached", "ls")
-	require.Zero(t, m.cacheInfo().DiskUsed)
+	require.Less(t, m.cacheInfo().DiskUsed, 64*kib, "what is left are sidecars of files that are known")
 
 	res := teraboxfs(t, m.home, "cache", "warm", m.Path("missing"))
 	require.Equal(t, exitNotFound, res.code, res.stderr)
