@@ -56,7 +56,7 @@ type Config struct {
 // DiskConfig is what the disk tier needs to know.
 type DiskConfig struct {
 	Dir     string // made 0700 when missing; one process at a time
-	Size    int64  // bytes of grains, a hard limit; at least one block
+	Size    int64  // bytes the files may take, a hard limit; at least one block
 	MinFree int64  // bytes that stay free on the file system
 }
 

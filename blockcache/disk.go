@@ -51,7 +51,7 @@ type diskCounters struct {
 }
 
 // diskObject is what the tier knows of an object. It exists while a grain of it is present, or while
-// it has users. Mutable fields are guarded by Cache.mu.
+// it has users; its files exist while a grain is present or they are in use. Mutable fields are guarded by Cache.mu.
 type diskObject struct {
 	id   objectID
 	seq  uint64   // stands for id in block keys; never used for another object

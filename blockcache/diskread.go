@@ -101,7 +101,7 @@ func (s *diskStore) readGrain(o *diskObject, p []byte, off int64, sum uint32) er
 		if err != nil {
 			return err
 		}
-		n, err := data.ReadAt(p, off)
+		n, err := s.readAt(data, p, off)
 		switch {
 		case errors.Is(err, os.ErrClosed): // behind the last user, just before us
 			continue

@@ -50,7 +50,7 @@ func (d *disk) evict() (int64, error) {
 			continue
 		}
 		o, before := b.object, d.used
-		if d.store.solid.Load() && o.users > 0 { // nothing would be gained
+		if d.store.solid.Load() && o.active > 0 { // nothing would be gained
 			d.policy.restore(key, b)
 			continue
 		}
@@ -87,10 +87,10 @@ func (d *disk) removeBlock(index int64, b *diskBlock) error {
 	o := b.object
 	d.mu.Lock()
 	stale := o.blocks[index] != b
-	rest, header := o.users > 0 || o.present > 0, o.header()
+	rest, header := !o.empty(), o.header()
 	d.mu.Unlock()
 	switch {
-	case stale: // went with its object
+	case stale: // went with its files
 		return nil
 	case !rest:
 		return d.settle(o)
@@ -114,17 +114,23 @@ func (d *disk) removeBlock(index int64, b *diskBlock) error {
 	return err
 }
 
-// settle closes the files of an object that nobody uses, and removes them when they hold nothing. For the
-// writer.
+// empty reports whether the files of the object hold nothing and nobody has them open. Needs Cache.mu.
+func (o *diskObject) empty() bool { return o.present == 0 && o.active == 0 && o.holds == 0 }
+
+// settle closes the files of an object that nobody has open, and removes them when they hold nothing. For
+// the writer.
 func (d *disk) settle(o *diskObject) error {
 	d.mu.Lock()
 	active := o.active > 0
-	gone := o.users == 0 && o.present == 0 && d.objects[o.id] == o
-	if gone { // from here on another may have the name; its files are made after these are removed
+	gone := o.empty() && d.objects[o.id] == o
+	if gone {
 		for index, b := range o.blocks {
 			d.release(index, b)
 		}
 		d.used -= o.overhead
+		o.overhead = 0
+	}
+	if gone && o.users == 0 { // from here on another may have the name; its files are made after these are removed
 		delete(d.objects, o.id)
 	}
 	d.mu.Unlock()

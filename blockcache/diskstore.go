@@ -39,7 +39,10 @@ type diskStore struct {
 	dir   *os.File    // root, locked
 	lock  *os.File    // locked instead where directories cannot be; nil elsewhere
 	solid atomic.Bool // the file system cannot make holes in files
-	punch func(f *os.File, off, n int64) error
+
+	// Of the system; others in tests.
+	readAt func(f *os.File, p []byte, off int64) (int, error)
+	punch  func(f *os.File, off, n int64) error
 }
 
 // objectFiles are the open files of an object; nil while nobody needs them.
@@ -58,7 +61,7 @@ func openStore(dir string) (*diskStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &diskStore{root: root, punch: owndir.Punch}
+	s := &diskStore{root: root, readAt: (*os.File).ReadAt, punch: owndir.Punch}
 	if s.dir, err = root.Open("."); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}

@@ -12,7 +12,7 @@ import (
 
 const (
 	bypassTime = 30 * time.Second // nothing is written for so long after the file system refused
-	mostQueued = 64               // grains waiting to be written
+	mostQueued = 256              // grains waiting to be written
 	minBlocks  = 1 << 16          // how many blocks there may be in the smallest tier
 	looksAtOne = 256              // blocks that eviction looks at in one critical section
 	manyLooks  = 4096             // looks in vain that are not to be had for every grain

@@ -19,6 +19,10 @@
 //     read onward from, because a player reads index and data, or audio and video, in turns.
 //   - Window: how far ahead of its session's reading position a session has bytes fetched.
 //   - Demanded bytes are those a ReadAt is waiting for; all others are read-ahead.
+//   - Disk tier: grains in files, one sparse data file and one sidecar an object (format.go). A
+//     grain there takes space (counted from before its first byte is written), is present (can be
+//     read), and is proven once this process has written or checked it.
+//   - Writer: the goroutine that changes those files.
 //
 // # Callers
 //
@@ -37,15 +41,21 @@
 //
 // # Locks
 //
-// There is one: Cache.mu guards all state of the package, that of Readers and flights included.
-// It is held for map lookups and list moves only; bytes are copied and streams are read without
-// it. Two rules make that safe:
+// Cache.mu guards all state of the package, that of Readers, flights and what is on disk included.
+// It is held for map lookups and list moves only; bytes are copied, and streams and files are
+// read, without it. The only other lock, objectFiles.mu, is held while a data file is opened or
+// closed, and neither is ever taken while the other is held. Three rules make that safe:
 //
 //   - A slab is freed when its last reference goes. The flight holds one until the grain is
 //     complete and then leaves it to the grain; a reader holds one while it copies, and is given
 //     it by whoever wakes it, so that what it waited for is still there when it gets to run.
 //     Eviction only takes grains whose slab has no other reference.
 //   - Bytes of a grain before grain.n are never written again, bytes behind are never read.
+//   - A reader of the disk takes a reference to the block in the critical section that sees the
+//     grain present, and gives it up after the bytes are copied and compared with their CRC. The
+//     writer takes presence away before it removes bytes, and removes only from blocks without
+//     references, of objects that nobody holds whole. A grain found damaged is only hidden, and
+//     written over where it is.
 //
 // Nobody waits for memory while holding memory: a flight asks for its next slab when its last
 // grain is complete, thus evictable, and a ReadAt waits for one grain at a time, without a
@@ -86,13 +96,33 @@
 //
 // One per flight that has a stream, owned by the Cache, on the Cache's context. It ends when its
 // range is read, when its Fetcher fails, when nobody wants it any more, or with Cache.Close, which
-// waits for all of them. Readers start none.
+// waits for all of them. One per object whose file is being checked (Reader.Whole), which Close also
+// ends and waits for. Readers start none.
 //
-// # Where the disk tier goes
+// With a disk tier, the writer: from New to Close, which has it write what is queued. It does one
+// thing after the other in the order it was asked to, but for removals, which come first since they
+// alone give room. So the files of an object are removed before those of another of the same name
+// are made.
 //
-// Memory (memory.go, slab.go) knows no streams, and flights (flight.go, schedule.go) know memory
-// only through claim, publish and release. A tier between them has two doors: Cache.open, where a
-// flight finds what memory lacks, and Cache.publish, through which every completed grain passes.
+// # The disk tier
+//
+// It stands beside memory, not below it: a grain is in one, in both, or absent, and request makes
+// flights for absent ones only. Whatever completes in memory is offered to the writer (disk.offer, from
+// publish and Fill). It keeps a reference to the slab until the bytes are written; at most a quarter of
+// the slabs wait so, and what comes then is dropped. So a slow or full disk costs hits, but holds up no
+// flight and no reader. The kernel does the same to the writer when too much is dirty; nothing is
+// synced, since a grain that did not arrive fails its CRC. A ReadAt takes from disk what memory lacks
+// (diskread.go): a grain read in part goes to memory, one read whole does not.
+//
+// The limit is of what the files take on disk, rounded to pages, sidecars included, and holds at every
+// moment: room is made before space is taken. So does the free space, but for what others write. What is
+// evicted, S3-FIFO decides (evict.go). Failures are not for readers: a write that the file system refuses
+// stops writing for half a minute, bytes that cannot be read or are not what was written are a miss.
+// Where files cannot have holes, objects go as a whole.
+//
+// Descriptors are open while a Reader is, or the writer is at it. A file handed out whole has one of its
+// own. The index takes about 220 bytes a block of memory, 700 for an object of one block, and is
+// bounded by the size of the tier: one block for each MiB of it.
 //
 // # Left to others
 //

@@ -124,8 +124,7 @@ func TestEvictionLeavesWhatIsInUse(t *testing.T) {
 			b.object = rapid.SampledFrom([]*diskObject{pinned, held, free}).Draw(t, "object")
 			if b.object == free && rapid.Bool().Draw(t, "read now") {
 				b.refs = 1
-			}
-			if !b.inUse() {
+			} else if b.object == free {
 				idle++
 			}
 			if rapid.Bool().Draw(t, "main") {
@@ -138,7 +137,7 @@ func TestEvictionLeavesWhatIsInUse(t *testing.T) {
 		for range idle {
 			_, b := q.victim(limit, q.enough())
 			require.NotNil(t, b, "there was one that nobody uses")
-			require.False(t, b.inUse())
+			require.True(t, b.object == free && b.refs == 0)
 			checkPolicy(t, q)
 		}
 		_, b := q.victim(limit, q.enough())

@@ -36,9 +36,9 @@ type DiskStats struct {
 	Written int64 // bytes brought to disk
 	Dropped int64 // bytes that were not: the writer had enough to do, or there was no room
 	Evicted int64 // bytes removed to make room
-	Damaged int64 // blocks found damaged
+	Damaged int64 // grains found damaged
 
-	Used    int64 // bytes held; never above Limit
+	Used    int64 // bytes the files take; never above Limit
 	Limit   int64
 	Objects int
 }

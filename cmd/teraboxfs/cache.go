@@ -170,7 +170,7 @@ func (a *app) cacheInfo(ctx context.Context, daemon *control.Client) error {
 			field{"Fetched", fmt.Sprintf("%s from the service, %s bytes a byte read", bytesText(s.BytesFetched), amplification)},
 			field{"Reads", fmt.Sprintf("%d at once, %d after a wait", s.Hits, s.Misses)},
 			field{"Not cached", bytesText(s.Dropped) + " that came faster than the disk took them"},
-			field{"Damaged", fmt.Sprintf("%d blocks found and fetched anew", s.Damaged)},
+			field{"Damaged", fmt.Sprintf("%d pieces of 128 KiB found and fetched anew", s.Damaged)},
 		)
 	})
 }
@@ -216,7 +216,7 @@ func (a *app) cacheVerify(ctx context.Context, daemon *control.Client) error {
 		}
 	})
 	if err == nil && bad > 0 {
-		return &failure{err: fmt.Errorf("%w: %d blocks", errDamage, bad), code: exitCheck, hint: "they were dropped and will be fetched anew; look at the disk's health"}
+		return &failure{err: fmt.Errorf("%w: %d pieces of 128 KiB", errDamage, bad), code: exitCheck, hint: "they were dropped and will be fetched anew; look at the disk's health"}
 	}
 	return err
 }

@@ -21,7 +21,7 @@ type CacheLine struct {
 	Held   int64       `json:"held,omitempty"`  // of these, on disk
 	Freed  int64       `json:"freed,omitempty"` // bytes
 	Pinned bool        `json:"pinned,omitempty"`
-	Bad    int64       `json:"bad,omitempty"` // damaged blocks found by verify
+	Bad    int64       `json:"bad,omitempty"` // damaged grains, of 128 KiB, found by verify
 	Stats  *CacheStats `json:"stats,omitempty"`
 	Err    string      `json:"error,omitempty"` // this path failed; others go on
 	Done   bool        `json:"done,omitempty"`  // the last line; Err then is about the whole operation
@@ -40,7 +40,7 @@ type CacheStats struct {
 	Hits         int64 `json:"hits"`   // reads that did not wait
 	Misses       int64 `json:"misses"` // reads that did
 	Dropped      int64 `json:"bytes_not_cached"`
-	Damaged      int64 `json:"blocks_damaged"`
+	Damaged      int64 `json:"grains_damaged"` // of 128 KiB
 }
 
 // answerCache streams the lines of a cache operation.
