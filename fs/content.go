@@ -51,9 +51,18 @@ func newContent(n *inode) *content {
 // load makes e the committed version of a new inode.
 func (c *content) load(e remote.Entry) {
 	c.committed, c.occupant, c.mtime = e, &e, e.Mtime()
-	if e.Size <= remote.PartSize(e.Size) && e.MD5 != "" {
-		c.digests = []string{e.MD5} // of one part, the service's md5 is that of the content
+	if sum := contentMD5(e); sum != "" {
+		c.digests = []string{sum}
 	}
+}
+
+// contentMD5 returns the MD5 of the content of e, "" when the service does not know it: of one part its
+// md5 is that of the content, of more that of their list (docs/protocol.md#md5).
+func contentMD5(e remote.Entry) string {
+	if e.Size > remote.PartSize(e.Size) {
+		return ""
+	}
+	return e.MD5
 }
 
 // isLocal says whether this mount has something that the service has not.
@@ -123,16 +132,13 @@ func (l located) Entry() remote.Entry {
 
 // object returns the committed version as the cache knows it.
 func (c *content) object(e remote.Entry) blockcache.Object {
-	obj := blockcache.Object{
+	return blockcache.Object{
 		Key:     e.Version(),
 		Size:    e.Size,
+		MD5:     contentMD5(e),
 		Name:    e.Path,
 		Fetcher: c.node.fs.opts.Fetcher(located{c.node, e}),
 	}
-	if e.Size <= remote.PartSize(e.Size) {
-		obj.MD5 = e.MD5 // of one part, the service's md5 is that of the content
-	}
-	return obj
 }
 
 // versionReader reads the committed bytes of a content and goes on with the new version when a

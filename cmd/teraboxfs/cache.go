@@ -61,13 +61,9 @@ func (a *app) oneMount(ctx context.Context, args []string) (*control.Client, str
 		daemon, err := a.daemonOf(mountpoint)
 		return daemon, mountpoint, err
 	}
-	var all []control.Status
-	for _, dir := range a.runtimeDirectories() {
-		found, err := control.List(ctx, dir)
-		if err != nil {
-			return nil, "", err
-		}
-		all = append(all, found...)
+	all, err := a.running(ctx)
+	if err != nil {
+		return nil, "", err
 	}
 	if len(all) != 1 {
 		return nil, "", usage("cache", "", "name the mount point; 'teraboxfs mounts' lists them", "%d mounts are running", len(all))

@@ -25,15 +25,24 @@ func (a *app) mountsCommand() *cobra.Command {
 	return a.command("mounts", "List this user's running mounts", 0, 0, a.mounts)
 }
 
-// mounts prints every mount of this user that answers, and the dead ones that the mount table still has.
-func (a *app) mounts(ctx context.Context, _ []string) error {
+// running asks every mount of this user that answers how it is. The list is never nil.
+func (a *app) running(ctx context.Context) ([]control.Status, error) {
 	all := []control.Status{}
 	for _, dir := range a.runtimeDirectories() {
 		found, err := control.List(ctx, dir)
 		if err != nil {
-			return fail("list", dir, err)
+			return nil, fail("list", dir, err)
 		}
 		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// mounts prints every mount of this user that answers, and the dead ones that the mount table still has.
+func (a *app) mounts(ctx context.Context, _ []string) error {
+	all, err := a.running(ctx)
+	if err != nil {
+		return err
 	}
 	slices.SortFunc(all, func(x, y control.Status) int { return strings.Compare(x.Mountpoint, y.Mountpoint) })
 	dead, err := a.deadMounts(all)
