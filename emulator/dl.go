@@ -56,16 +56,16 @@ const (
 func (s *Server) dlRoutes() []route {
 	d := s.dl
 	return []route{
-		{name: "dl-plans", patterns: []string{"/api/plans"}, methods: "GET", body: rawBody, handler: d.plans},
-		{name: "dl-test", patterns: []string{"/api/test"}, methods: "POST", body: rawBody, handler: d.test},
-		{name: "dl-api", patterns: []string{"/v1/api"}, methods: "POST", body: rawBody, handler: d.api},
-		{name: "dl-account", patterns: []string{"/client/account/info"}, methods: "GET", body: rawBody, handler: d.client(d.accountInfo)},
-		{name: "dl-dashboard", patterns: []string{"/client/dashboard"}, methods: "GET", body: rawBody, handler: d.client(d.dashboard)},
-		{name: "dl-usage", patterns: []string{"/client/usage/analytics"}, methods: "GET", body: rawBody, handler: d.client(d.analytics)},
-		{name: "dl-history", patterns: []string{"/client/request-history"}, methods: "GET", body: rawBody, handler: d.client(d.requestHistory)},
-		{name: "dl-activity", patterns: []string{"/client/realtime-activity"}, methods: "GET", body: rawBody, handler: d.client(d.activity)},
+		{name: "dl-plans", patterns: []string{"/api/plans"}, methods: "GET", body: rawBody, handler: s.quotable(d.plans)},
+		{name: "dl-test", patterns: []string{"/api/test"}, methods: "POST", body: rawBody, handler: s.quotable(d.test)},
+		{name: "dl-api", patterns: []string{"/v1/api"}, methods: "POST", body: rawBody, handler: s.quotable(d.api)},
+		{name: "dl-account", patterns: []string{"/client/account/info"}, methods: "GET", body: rawBody, handler: s.quotable(d.client(d.accountInfo))},
+		{name: "dl-dashboard", patterns: []string{"/client/dashboard"}, methods: "GET", body: rawBody, handler: s.quotable(d.client(d.dashboard))},
+		{name: "dl-usage", patterns: []string{"/client/usage/analytics"}, methods: "GET", body: rawBody, handler: s.quotable(d.client(d.analytics))},
+		{name: "dl-history", patterns: []string{"/client/request-history"}, methods: "GET", body: rawBody, handler: s.quotable(d.client(d.requestHistory))},
+		{name: "dl-activity", patterns: []string{"/client/realtime-activity"}, methods: "GET", body: rawBody, handler: s.quotable(d.client(d.activity))},
 		{name: "dl-export", patterns: []string{"/client/export-urls"}, methods: "GET", body: rawBody, handler: d.client(d.exportURLs)},
-		{name: "dl-regenerate", patterns: []string{"/client/api-key/regenerate"}, methods: "POST", body: rawBody, handler: d.client(d.regenerate)},
+		{name: "dl-regenerate", patterns: []string{"/client/api-key/regenerate"}, methods: "POST", body: rawBody, handler: s.quotable(d.client(d.regenerate))},
 		{name: "dl-direct", patterns: []string{"/dl/file/*", "/dl/stream/*"}, methods: "GET", body: rawBody, handler: s.dlDirect},
 		{name: "dl-thumb", patterns: []string{"/dl/thumb/*"}, methods: "GET", body: rawBody, handler: s.dlThumb},
 	}
@@ -113,6 +113,26 @@ func writeDL(w http.ResponseWriter, v any) {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.Encode(v) // an error means that the client has left
+}
+
+// quotable makes the numbers of a handler's JSON strings under the fault string-numbers.
+func (s *Server) quotable(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if s.faulted(r, "string-numbers") {
+			w = quotingWriter{w}
+		}
+		h(w, r)
+	}
+}
+
+// quotingWriter rewrites documents, each of which comes in one Write, as encoders do it.
+type quotingWriter struct{ http.ResponseWriter }
+
+func (q quotingWriter) Write(doc []byte) (int, error) {
+	if _, err := q.ResponseWriter.Write(stringNumbers(doc)); err != nil {
+		return 0, err
+	}
+	return len(doc), nil
 }
 
 // dlError is a refusal: an HTTP status and a plain sentence.

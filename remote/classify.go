@@ -6,11 +6,14 @@ import "net/http"
 const (
 	errnoLogin   = -6 // not logged in, or region redirect
 	errnoMissing = -9
-	errnoInvalid = 2  // parameters, among them a sign or a token
-	errnoBatch   = 12 // look at the items
-	errnoBusy    = 111
-	errnoPage    = 112    // the sign of home/info is over
-	errnoGate    = 400141 // a token that is not taken, or an address that is gated for a while
+	errnoCode    = -12 // of shares: wrong password
+
+	errnoCancelled = -21 // of shares
+	errnoInvalid   = 2   // parameters, among them a sign or a token
+	errnoBatch     = 12  // look at the items
+	errnoBusy      = 111
+	errnoPage      = 112    // the sign of home/info is over
+	errnoGate      = 400141 // a token that is not taken, or an address that is gated for a while
 )
 
 // errnoKinds is the whole catalogue of docs/protocol.md#errors. errnoBatch is absent: calls that

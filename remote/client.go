@@ -15,19 +15,20 @@ import (
 // Client speaks to the service for one account. It is safe for concurrent use, and two clients
 // share nothing.
 type Client struct {
-	cfg     Config
-	log     *slog.Logger
-	policy  *netguard.Policy
-	session *session
-	pacer   *pacer
-	api     *http.Client // calls; follows no redirect
-	data    *http.Client // ranges, over at most Streams connections to a host; follows no redirect
-	parts   *http.Client // parts, whose number in flight is the caller's; follows no redirect
-	ranges  ranges       // reading files
-	dialect dialectState
-	uploads uploadHosts
-	manager slot // one task of the file manager at a time
-	odd     onceLog
+	cfg      Config
+	log      *slog.Logger
+	policy   *netguard.Policy
+	session  *session
+	pacer    *pacer
+	api      *http.Client // calls; follows no redirect
+	data     *http.Client // ranges, over at most Streams connections to a host; follows no redirect
+	parts    *http.Client // parts, whose number in flight is the caller's; follows no redirect
+	ranges   ranges       // reading files
+	dialect  dialectState
+	uploads  uploadHosts
+	partGate *partGate // fewer parts at a time while the service refuses some
+	manager  slot      // one task of the file manager at a time
+	odd      onceLog
 
 	ctx  context.Context // ends with Close; work that outlives its first caller runs on it
 	stop context.CancelFunc
@@ -53,13 +54,14 @@ func New(cfg Config) (*Client, error) {
 	}
 	cfg.Cookie = "" // from here on only the session has it
 	c := &Client{
-		cfg:     cfg,
-		log:     cfg.Log,
-		policy:  policy,
-		session: newSession(base, policy, cfg.UserAgent, jar),
-		pacer:   newPacer(cfg.Rate, cfg.Burst),
-		manager: newSlot(),
-		uploads: newUploadHosts(cfg.Now, cfg.Backoff.Elapsed+cfg.ReadTimeout),
+		cfg:      cfg,
+		log:      cfg.Log,
+		policy:   policy,
+		session:  newSession(base, policy, cfg.UserAgent, jar),
+		pacer:    newPacer(cfg.Rate, cfg.Burst),
+		manager:  newSlot(),
+		partGate: &partGate{now: cfg.Now},
+		uploads:  newUploadHosts(cfg.Now, cfg.Backoff.Elapsed+cfg.ReadTimeout),
 	}
 	c.dialect.configured = cfg.Dialect
 	c.api = newHTTPClient(policy, netguard.API, 0, cfg)

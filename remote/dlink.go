@@ -209,14 +209,19 @@ func (s dlinkSource) byStore() *Link {
 // link checks an address the service gave. It may lead to another host, but not from https to
 // http.
 func (s dlinkSource) link(dlink string, via way, life time.Duration) (*Link, error) {
+	return s.c.linkTo(s.e.Path, dlink, via, life)
+}
+
+// linkTo is a link of the account to the file at path, as a download call gave it.
+func (c *Client) linkTo(path, dlink string, via way, life time.Duration) (*Link, error) {
 	u, err := url.Parse(dlink)
 	if err != nil {
-		return nil, &Error{Op: "dlink", Object: s.e.Path, Kind: ErrProtocol, Msg: "the link is no URL"}
+		return nil, &Error{Op: "dlink", Object: path, Kind: ErrProtocol, Msg: "the link is no URL"}
 	}
-	if err := s.c.policy.CheckStep(s.c.session.state().base, u); err != nil {
-		return nil, &Error{Op: "dlink", Object: s.e.Path, Kind: ErrAddress, Msg: tidy(err.Error())}
+	if err := c.policy.CheckStep(c.session.state().base, u); err != nil {
+		return nil, &Error{Op: "dlink", Object: path, Kind: ErrAddress, Msg: tidy(err.Error())}
 	}
-	now := s.c.cfg.Now()
+	now := c.cfg.Now()
 	link := &Link{URL: dlink, Cookie: true, Expires: LinkExpiry(dlink, now, life), via: via}
 	return link.renewable(now), nil
 }

@@ -27,16 +27,23 @@ func (c *Client) List(ctx context.Context, dir string) iter.Seq2[[]Entry, error]
 				return
 			}
 		}
-		l := listing{client: c, dir: dir, length: pageLength, seen: make(map[uint64]struct{})}
-		for page := 1; ; page++ {
-			entries, more, err := l.next(ctx, page)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if len(entries) > 0 && !yield(entries, nil) || !more {
-				return
-			}
+		l := listing{client: c, dir: dir, length: pageLength, seen: make(map[uint64]struct{}), fetch: func(ctx context.Context, page, length int) ([]item, error) {
+			return c.listPage(ctx, dir, page, length)
+		}}
+		l.all(ctx, yield)
+	}
+}
+
+// all yields page after page.
+func (l *listing) all(ctx context.Context, yield func([]Entry, error) bool) {
+	for page := 1; ; page++ {
+		entries, more, err := l.next(ctx, page)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		if len(entries) > 0 && !yield(entries, nil) || !more {
+			return
 		}
 	}
 }
@@ -48,6 +55,7 @@ type listing struct {
 	length int // of a full page, as asked for
 	whole  bool
 	seen   map[uint64]struct{} // fs_id of the entries given out
+	fetch  func(ctx context.Context, page, length int) ([]item, error)
 }
 
 // next fetches a page and tells whether another may follow. The service has no reliable word for
@@ -57,7 +65,7 @@ func (l *listing) next(ctx context.Context, page int) (entries []Entry, more boo
 	if page > maxPages {
 		return nil, false, l.broken("the listing has no end")
 	}
-	items, err := l.client.listPage(ctx, l.dir, page, l.length)
+	items, err := l.fetch(ctx, page, l.length)
 	if err != nil || len(items) == 0 {
 		return nil, false, err
 	}

@@ -229,7 +229,12 @@ func (c *Client) onUploadHosts(ctx context.Context, send func(host *url.URL) err
 				return err
 			}
 			turn++
-			return send(host)
+			if err := c.partGate.enter(ctx); err != nil {
+				return err
+			}
+			err = send(host)
+			c.partGate.leave(err)
+			return err
 		})
 		if !wrongCluster(err) || host == nil || clusters == maxClusters {
 			return err

@@ -51,6 +51,12 @@ var rules = []rule{
 		why:   "it speaks FUSE and errno, and no protocol of the service",
 	},
 	{
+		room:   "./shares",
+		never:  []string{".", "net/http", gofuse},
+		except: []string{"./shares", "./internal/checked"},
+		why:    "it keeps what was saved; what it is used for is the command's affair",
+	},
+	{
 		room:   "./emulator",
 		never:  []string{"."},
 		except: []string{"./emulator"},
@@ -174,6 +180,8 @@ func TestRulesCatchBreaches(t *testing.T) {
 		"writeback to httptest":          {"./writeback", "net/http/httptest", false},
 		"fs to encoding/json":            {"./fs", "encoding/json", false},
 		"fs to go-fuse":                  {"./fs", gofuse + "/v2/fs", true},
+		"saved shares to remote":         {"./shares", "./remote", false},
+		"saved shares to net/http":       {"./shares", "net/http", false},
 		"emulator to remote":             {"./emulator", "./remote", false},
 		"emulator to another module":     {"./emulator", "golang.org/x/sync/errgroup", false},
 		"emulator to net/http":           {"./emulator", "net/http", true},

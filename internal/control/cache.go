@@ -1,11 +1,6 @@
 package control
 
-import (
-	"context"
-	"encoding/json"
-	"fmt"
-	"net/http"
-)
+import "context"
 
 // CacheRequest asks a daemon to look at its read cache or to change it.
 type CacheRequest struct {
@@ -43,50 +38,12 @@ type CacheStats struct {
 	Damaged      int64 `json:"grains_damaged"` // of 128 KiB
 }
 
-// answerCache streams the lines of a cache operation.
-func answerCache(w http.ResponseWriter, r *http.Request, d Daemon) {
-	var req CacheRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<20)).Decode(&req); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	out, flush := json.NewEncoder(w), http.NewResponseController(w)
-	last := CacheLine{Done: true}
-	err := d.Cache(r.Context(), req, func(line CacheLine) error {
-		if err := out.Encode(line); err != nil {
-			return err
-		}
-		return flush.Flush()
-	})
-	if err != nil {
-		last.Err = err.Error()
-	}
-	_ = out.Encode(last) // who asked may have gone
-}
+func lastCacheLine(failure string) CacheLine { return CacheLine{Done: true, Err: failure} }
+
+func (l CacheLine) end() (done bool, failure string) { return l.Done, l.Err }
 
 // Cache has the daemon do req and calls report with every line but the last, whose Err it returns as an
 // error.
 func (c *Client) Cache(ctx context.Context, req CacheRequest, report func(CacheLine)) error {
-	body, err := c.send(ctx, http.MethodPost, "/v1/cache", req)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	for lines := json.NewDecoder(body); ; {
-		var line CacheLine
-		if err := lines.Decode(&line); err != nil {
-			if ctx.Err() != nil {
-				err = ctx.Err()
-			}
-			return fmt.Errorf("control socket %q: cache %s: %w", c.path, req.Op, err)
-		}
-		if line.Done {
-			if line.Err != "" {
-				return fmt.Errorf("cache %s: %s", req.Op, line.Err)
-			}
-			return nil
-		}
-		report(line)
-	}
+	return readLines(ctx, c, "/v1/cache", "cache "+req.Op, req, report)
 }

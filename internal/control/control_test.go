@@ -45,6 +45,18 @@ func (d *fakeDaemon) Drain(ctx context.Context) error {
 }
 
 // Cache answers a line for each path; the path "/bad" ends it.
+func (d *fakeDaemon) Queue(_ context.Context, req QueueRequest, emit func(QueueLine) error) error {
+	for _, p := range req.Paths {
+		if err := emit(QueueLine{Path: p, To: req.To}); err != nil {
+			return err
+		}
+	}
+	if req.Op == "nonsense" {
+		return errors.New("not known")
+	}
+	return nil
+}
+
 func (d *fakeDaemon) Cache(_ context.Context, req CacheRequest, emit func(CacheLine) error) error {
 	for _, path := range req.Paths {
 		if path == "/bad" {
@@ -248,4 +260,13 @@ func TestIDIsShortReadableAndUnique(t *testing.T) {
 		})
 	}
 	assert.NotEqual(t, ID("/a/x"), ID("/b/x"))
+}
+
+func TestQueueReportsLineByLine(t *testing.T) {
+	c := serve(t, socketDir(t), newFakeDaemon())
+	var got []QueueLine
+	note := func(l QueueLine) { got = append(got, l) }
+	require.NoError(t, c.Queue(t.Context(), QueueRequest{Op: "export", Paths: []string{"/a", "/b"}, To: "/to"}, note))
+	assert.Equal(t, []QueueLine{{Path: "/a", To: "/to"}, {Path: "/b", To: "/to"}}, got)
+	require.ErrorContains(t, c.Queue(t.Context(), QueueRequest{Op: "nonsense"}, note), "queue nonsense: not known")
 }

@@ -80,7 +80,8 @@ func (s *Server) Serve(d Daemon) {
 		json.NewEncoder(w).Encode(d.Status())
 	})
 	mux.HandleFunc("POST /v1/drain", func(w http.ResponseWriter, r *http.Request) { drain(w, r, d) })
-	mux.HandleFunc("POST /v1/cache", func(w http.ResponseWriter, r *http.Request) { answerCache(w, r, d) })
+	mux.HandleFunc("POST /v1/queue", func(w http.ResponseWriter, r *http.Request) { answerLines(w, r, d.Queue, lastQueueLine) })
+	mux.HandleFunc("POST /v1/cache", func(w http.ResponseWriter, r *http.Request) { answerLines(w, r, d.Cache, lastCacheLine) })
 	s.http = &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,

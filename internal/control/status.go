@@ -14,12 +14,23 @@ type Status struct {
 	ID         string    `json:"id"`
 	Mountpoint string    `json:"mountpoint"`
 	Source     string    `json:"source"`
+	Root       string    `json:"root,omitempty"`    // path of the drive that is mounted
 	Account    string    `json:"account,omitempty"` // empty for a share
 	PID        int       `json:"pid"`
 	Started    time.Time `json:"started"`
 	ReadOnly   bool      `json:"read_only"`
 	Version    string    `json:"version"`
 	Pending    []Pending `json:"pending"`
+	Conflicts  []string  `json:"conflicts,omitempty"` // conflict copies made, paths on the drive
+	Staging    *Staging  `json:"staging,omitempty"`   // nil when read-only
+}
+
+// Staging is the space for unsent data.
+type Staging struct {
+	Used    int64 `json:"used"`
+	Limit   int64 `json:"limit,omitempty"` // 0: none
+	Waiting int   `json:"waiting"`         // writers that wait for space
+	Paused  bool  `json:"paused"`          // uploads are
 }
 
 // Pending is one file that is not on the drive as it was written.
@@ -28,6 +39,9 @@ type Pending struct {
 	Bytes int64  `json:"bytes"`           // size of the file
 	State string `json:"state"`           // as fs names it
 	Err   string `json:"error,omitempty"` // why the last attempt ended
+
+	Kept    bool       `json:"kept"`               // the next mount sends it, whatever becomes of this one
+	NextTry *time.Time `json:"next_try,omitempty"` // of a failed one
 }
 
 // Progress is one line of a drain.
@@ -43,6 +57,8 @@ type Daemon interface {
 	Status() Status
 	// Drain returns nil when nothing is pending any more. ctx only ends the wait.
 	Drain(ctx context.Context) error
+	// Queue does req and hands the lines of the answer to emit, whose error ends it.
+	Queue(ctx context.Context, req QueueRequest, emit func(QueueLine) error) error
 	// Cache does req and hands the lines of the answer to emit, whose error ends it.
 	Cache(ctx context.Context, req CacheRequest, emit func(CacheLine) error) error
 }

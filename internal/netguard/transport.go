@@ -39,7 +39,7 @@ func (p *Policy) NewTransport(kind Kind, conns int) *http.Transport {
 	switch kind {
 	case Data:
 		t.DisableCompression = true
-		t.ReadBufferSize = 256 << 10
+		t.ReadBufferSize = 16 << 10 // less than a grain: what is larger is read past it, straight to where it belongs
 		t.WriteBufferSize = 64 << 10
 		t.ResponseHeaderTimeout = 20 * time.Second
 	default:

@@ -25,6 +25,9 @@
 // per share being resolved, which Close waits for.
 //
 // Errors are those of package remote: ErrAllowance when the day's requests are used up, ErrLogin
-// for a refused key, ErrInvalid for a link the service does not take. Counting the allowance and
-// the other endpoints of the service are left to later files beside resolve.go.
+// for a refused key, ErrInvalid for a link or a parameter the service does not take, ErrThrottled and
+// ErrServer for what passes. A request refused with 401 is sent again once after the clock was
+// corrected from the answer's Date, and once with the credentials that Config.Reload finds: another
+// process may have regenerated them. Counting the allowance is left to
+// Config.Spend, keeping what was paid for to Config.Resolved.
 package teraboxdl

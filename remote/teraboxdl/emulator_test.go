@@ -90,7 +90,8 @@ func TestEmulatorClockSkew(t *testing.T) {
 func TestEmulatorRefusals(t *testing.T) {
 	run, c := start(t, emulator.Config{})
 	_, err := c.Resolve(t.Context(), "https://terabox.com/s/1nosuchshare")
-	require.ErrorIs(t, err, remote.ErrServer)
+	require.ErrorIs(t, err, remote.ErrNotExist)
+	assert.Equal(t, 1, run.Server.Calls()["dl-api"], "it is not asked for again")
 
 	bad, err := teraboxdl.New(teraboxdl.Config{BaseURL: run.URL, Key: "demo-key", Secret: "wrong"})
 	require.NoError(t, err)

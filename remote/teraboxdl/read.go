@@ -46,12 +46,20 @@ func (s *source) Link(ctx context.Context, bad *remote.Link, cause error) (*remo
 		return bad, nil
 	}
 	link, err := s.current(bad)
+	if errors.Is(err, remote.ErrNotExist) {
+		if other := s.elsewhere(bad); other != nil {
+			return s.in(other)
+		}
+	}
 	if link != nil || err != nil {
 		return link, err
 	}
 	fresh, err := s.c.resolve.Do(ctx, s.key, func(ctx context.Context) (*share, error) {
 		if cur := s.newer(bad); cur != nil { // resolved between the look above and here
 			return cur, nil
+		}
+		if other := s.elsewhere(bad); other != nil {
+			return other, nil
 		}
 		return s.c.fetch(ctx, s.key, s.password, bad != nil)
 	})
@@ -74,13 +82,13 @@ func (s *source) current(bad *remote.Link) (*remote.Link, error) {
 		c.shares[s.key] = cur
 	}
 	link := cur.links[s.f.FsID]
-	if link == nil && cur.at.IsZero() && s.f.DirectLink != "" {
+	if link == nil && cur.info.At.IsZero() && s.f.DirectLink != "" {
 		if given, err := c.link(string(s.f.DirectLink)); err == nil {
 			link, cur.links[s.f.FsID] = given, given
 		}
 	}
 	now := c.now()
-	fresh := !cur.at.IsZero() && now.Sub(cur.at) < renewalPause
+	fresh := !cur.info.At.IsZero() && now.Sub(cur.info.At) < renewalPause
 	switch {
 	case link == nil && fresh:
 		return nil, &remote.Error{Op: "read", Object: s.f.Name, Kind: remote.ErrNotExist}
@@ -98,13 +106,45 @@ func (s *source) newer(bad *remote.Link) *share {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	cur := s.c.shares[s.key]
-	if cur == nil || cur.at.IsZero() {
+	if cur == nil || cur.info.At.IsZero() {
 		return nil
 	}
 	if link := cur.links[s.f.FsID]; link == nil || link == bad || !link.Usable(s.c.now()) {
 		return nil
 	}
 	return cur
+}
+
+// elsewhere takes over what somebody else has resolved the share to, if that has another link to the file
+// than the client knows, and one that is good. nil: there is none, or not for this version of the file.
+func (s *source) elsewhere(bad *remote.Link) *share {
+	c := s.c
+	known, ok := c.known(s.key)
+	if !ok {
+		return nil
+	}
+	other := &share{info: known, links: make(map[uint64]*remote.Link, len(known.Files)), renewed: bad != nil}
+	suits := false
+	for _, f := range known.Files {
+		link, err := c.link(string(f.DirectLink))
+		if err != nil {
+			continue
+		}
+		other.links[f.FsID] = link
+		suits = suits || f.FsID == s.f.FsID && f.Size == s.f.Size && link.Usable(c.now())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	link := other.links[s.f.FsID]
+	old := c.shares[s.key]
+	if !suits || bad != nil && link.URL == bad.URL {
+		return nil
+	}
+	if old != nil && (known.At.Before(old.info.At) || old.links[s.f.FsID] != nil && old.links[s.f.FsID].URL == link.URL) {
+		return nil
+	}
+	c.shares[s.key] = other
+	return other
 }
 
 // in is the file's link in a share that was just resolved.

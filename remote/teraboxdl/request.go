@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -40,27 +42,90 @@ func signature(secret Secret, method, path, timestamp string, body []byte) strin
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// send makes one signed POST. Redirects are not followed: they would carry the key elsewhere.
-func (c *Client) send(ctx context.Context, op, path string, body []byte) (reply, error) {
+// access says what a request proves.
+type access int
+
+const (
+	public access = iota // nothing
+	keyed                // X-API-Key
+	signed               // X-API-Key, X-Timestamp and X-Signature
+)
+
+// request is one request of the service.
+type request struct {
+	op, object string // for errors
+	method     string
+	path       string
+	query      url.Values
+	body       []byte // JSON; nil sends none
+	access     access
+	paid       bool // each time that it is sent counts against the allowance
+	once       bool // it is not sent again when the service fails: it costs, or it changes something
+}
+
+// open sends a request and returns the answer's header and open body. Redirects are not followed:
+// they would carry the key elsewhere.
+func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
+	u := *c.base
+	u.Path, u.RawQuery = r.path, r.query.Encode()
+	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), bytes.NewReader(r.body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	if r.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if err := c.authorize(req, r); err != nil {
+		return nil, err
+	}
+	resp, err := c.api.RoundTrip(req)
+	if err != nil {
+		if dial := new(net.OpError); errors.Is(err, netguard.ErrRefused) || errors.As(err, &dial) && dial.Op == "dial" {
+			return nil, unsent{c.transportError(r.op, err)}
+		}
+		return nil, c.transportError(r.op, err)
+	}
+	return resp, nil
+}
+
+// unsent marks the failure of a request that never left: there was no connection.
+type unsent struct{ error }
+
+func (u unsent) Unwrap() error { return u.error }
+
+// authorize adds the headers a request needs; what the client does not have is ErrLogin.
+func (c *Client) authorize(req *http.Request, r request) error {
+	if r.access == public {
+		return nil
+	}
+	cred := c.cred.Load()
+	if cred.key == "" || r.access == signed && cred.secret == "" {
+		return &remote.Error{Op: r.op, Object: r.object, Kind: remote.ErrLogin, Msg: "no key of the link service is known"}
+	}
+	req.Header.Set("X-API-Key", string(cred.key))
+	if r.access == signed {
+		stamp := strconv.FormatInt(c.now().Add(time.Duration(c.skew.Load())).Unix(), 10)
+		req.Header.Set("X-Timestamp", stamp)
+		req.Header.Set("X-Signature", signature(cred.secret, r.method, r.path, stamp, r.body))
+	}
+	return nil
+}
+
+// send makes one request and reads its answer whole.
+func (c *Client) send(ctx context.Context, r request) (reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptLimit)
 	defer cancel()
-	u := *c.base
-	u.Path = path
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
+	resp, err := c.open(ctx, r)
 	if err != nil {
 		return reply{}, err
 	}
-	stamp := strconv.FormatInt(c.now().Add(time.Duration(c.skew.Load())).Unix(), 10)
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("X-API-Key", string(c.key))
-	req.Header.Set("X-Timestamp", stamp)
-	req.Header.Set("X-Signature", signature(c.secret, req.Method, req.URL.Path, stamp, body))
-	resp, err := c.api.RoundTrip(req)
-	if err != nil {
-		return reply{}, c.transportError(op, err)
-	}
 	defer resp.Body.Close()
+	return c.readAnswer(r.op, resp)
+}
+
+// readAnswer reads an answer whole, unless it is longer than any real one.
+func (c *Client) readAnswer(op string, resp *http.Response) (reply, error) {
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, answerLimit+1))
 	if err != nil {
 		return reply{}, c.transportError(op, err)
@@ -85,7 +150,7 @@ func (c *Client) transportError(op string, err error) error {
 
 // errnos are what an answer may say of a share, in TeraBox's own numbers
 // (docs/protocol.md#shares); all others are the service's failure. Read only.
-var errnos = map[int]error{105: remote.ErrNotExist, -9: remote.ErrNotExist, -21: remote.ErrNotExist, -12: remote.ErrPermission}
+var errnos = map[int]error{105: remote.ErrNotExist, -9: remote.ErrNotExist, -21: remote.ErrCancelled, -12: remote.ErrPassword}
 
 // outcome decodes an answer into out. Anything but success is an *remote.Error.
 func (c *Client) outcome(op, object string, rep reply, out any) error {
@@ -96,16 +161,19 @@ func (c *Client) outcome(op, object string, rep reply, out any) error {
 	}
 	known := json.Unmarshal(rep.body, &head) == nil
 	e := &remote.Error{Op: op, Object: object, Status: rep.status, Msg: c.words(head.Error, head.Message)}
+	number := int(min(head.Errno.n, 1<<31-1))
+	if head.Errno.neg {
+		number = -number
+	}
 	switch {
+	case rep.status == http.StatusInternalServerError && ofShare(number, e.Msg) != nil:
+		e.Kind = ofShare(number, e.Msg)
 	case rep.status != http.StatusOK:
 		e.Kind = kindOfStatus(rep.status, retryAfter(rep.header))
 	case !known || !head.Errno.set:
 		e.Kind, e.Msg = remote.ErrProtocol, "not an answer of the service"
-	case head.Errno.n != 0:
-		e.Errno = int(min(head.Errno.n, 1<<31-1))
-		if head.Errno.neg {
-			e.Errno = -e.Errno
-		}
+	case number != 0:
+		e.Errno = number
 		if e.Kind = errnos[e.Errno]; e.Kind == nil {
 			e.Kind = remote.ErrServer
 		}
@@ -144,9 +212,7 @@ func (c *Client) words(texts ...string) string {
 		if s = strings.TrimSpace(s); s == "" {
 			continue
 		}
-		for _, secret := range []Secret{c.key, c.secret} {
-			s = strings.ReplaceAll(s, string(secret), redacted)
-		}
+		s = string(c.withoutSecrets([]byte(s)))
 		s = strings.Map(func(r rune) rune {
 			if !strconv.IsPrint(r) {
 				return '?'
@@ -167,4 +233,15 @@ func retryAfter(h http.Header) time.Duration {
 		return time.Duration(s) * time.Second
 	}
 	return 0
+}
+
+// withoutSecrets is text less the key and the secret, should the service repeat them.
+func (c *Client) withoutSecrets(text []byte) []byte {
+	cred := c.cred.Load()
+	for _, secret := range []Secret{cred.key, cred.secret} {
+		if secret != "" {
+			text = bytes.ReplaceAll(text, []byte(secret), []byte(redacted))
+		}
+	}
+	return text
 }

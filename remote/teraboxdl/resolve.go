@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -19,7 +20,8 @@ type Share struct {
 	ID    uint64
 	UK    uint64 // the owner
 	Title string
-	Files []File // folders flattened, in the service's order, names unique
+	At    time.Time // when it was resolved
+	Files []File    // folders flattened, in the service's order, names unique
 }
 
 // File is one file of a share.
@@ -29,6 +31,10 @@ type File struct {
 	Size       int64  // bytes
 	DirectLink Secret // good for some hours; Open renews it
 	Tag        string // "" until the content was seen to change; then what tells the new one
+
+	StreamURL         Secret            // of videos; "" where there is none
+	StreamDownloadURL Secret            // of videos; "" where there is none
+	Thumbs            map[string]Secret // pictures by size: url1, url2, url3, icon
 }
 
 // Version names the content of the file as far as the service lets one tell.
@@ -54,11 +60,25 @@ func (c *Client) Resolve(ctx context.Context, shareURL string) (Share, error) {
 	return c.public(s), nil
 }
 
+// Last returns what the share of a link was resolved to last by this client; false: it was not.
+func (c *Client) Last(shareURL string) (Share, bool) {
+	key, _, err := ParseShareURL(shareURL, c.base.String())
+	if err != nil {
+		return Share{}, false
+	}
+	c.mu.Lock()
+	s := c.shares[key]
+	c.mu.Unlock()
+	if s == nil || s.info.At.IsZero() {
+		return Share{}, false
+	}
+	return c.public(s), true
+}
+
 // share is what the client knows of a share.
 type share struct {
-	info    Share     // as resolved; without files when only links of an earlier process are known
-	at      time.Time // when it was resolved
-	renewed bool      // it was resolved because links were refused
+	info    Share // as resolved; At is zero and there are no files when only links of an earlier process are known
+	renewed bool  // it was resolved because links were refused
 
 	links  map[uint64]*remote.Link // guarded by Client.mu; by fs_id
 	worked bool                    // guarded by Client.mu; some link of it has given bytes
@@ -71,6 +91,10 @@ type answer struct {
 		Name       string `json:"server_filename"`
 		Size       number `json:"size"`
 		DirectLink string `json:"direct_link"`
+
+		StreamURL         string            `json:"stream_url"`
+		StreamDownloadURL string            `json:"stream_download_url"`
+		Thumbs            map[string]string `json:"thumbs"`
 	} `json:"list"`
 	ShareID number `json:"share_id"`
 	UK      number `json:"uk"`
@@ -79,12 +103,13 @@ type answer struct {
 
 // fetch resolves a share and keeps what comes back; renewed tells that links were refused.
 func (c *Client) fetch(ctx context.Context, key, password string, renewed bool) (*share, error) {
-	body, err := json.Marshal(map[string]string{"url": ShareURL(key, password)})
+	body, err := linkBody(key, password)
 	if err != nil {
 		return nil, err
 	}
 	var a answer
-	if err := c.call(ctx, "resolve", key, "/v1/api", body, &a); err != nil {
+	r := request{op: "resolve", object: key, method: http.MethodPost, path: "/v1/api", body: body, access: signed, paid: true}
+	if err := c.call(ctx, r, &a); err != nil {
 		return nil, err
 	}
 	s := c.shareOf(key, &a)
@@ -92,16 +117,41 @@ func (c *Client) fetch(ctx context.Context, key, password string, renewed bool) 
 	c.mu.Lock()
 	c.shares[key] = s
 	c.mu.Unlock()
+	c.resolved(c.public(s))
 	return s, nil
+}
+
+// linkBody asks for a share.
+func linkBody(key, password string) ([]byte, error) {
+	return json.Marshal(map[string]string{"url": ShareURL(key, password)})
+}
+
+// Test resolves a link by the free endpoint, which takes 3 requests a day of one address and no key.
+// Its links are good as any, but nothing is kept: Open does not know of them. It is sent once, as
+// a failure may count too. Errors are those of Resolve.
+func (c *Client) Test(ctx context.Context, shareURL string) (Share, error) {
+	key, password, err := ParseShareURL(shareURL, c.base.String())
+	if err != nil {
+		return Share{}, err
+	}
+	body, err := linkBody(key, password)
+	if err != nil {
+		return Share{}, err
+	}
+	var a answer
+	r := request{op: "test", object: key, method: http.MethodPost, path: "/api/test", body: body, once: true}
+	if err := c.call(ctx, r, &a); err != nil {
+		return Share{}, err
+	}
+	return c.shareOf(key, &a).info, nil
 }
 
 // shareOf makes a share of an answer. Items without identity, proper size or an address that may be
 // asked are left out: they could not be read.
 func (c *Client) shareOf(key string, a *answer) *share {
 	s := &share{
-		info:  Share{Key: key, ID: a.ShareID.id(), UK: a.UK.id(), Title: a.Title},
+		info:  Share{Key: key, ID: a.ShareID.id(), UK: a.UK.id(), Title: a.Title, At: c.now()},
 		links: make(map[uint64]*remote.Link, len(a.List)),
-		at:    c.now(),
 	}
 	dropped := 0
 	for _, item := range a.List {
@@ -117,7 +167,8 @@ func (c *Client) shareOf(key string, a *answer) *share {
 			continue
 		}
 		s.links[id] = link
-		s.info.Files = append(s.info.Files, File{FsID: id, Name: item.Name, Size: size, DirectLink: Secret(item.DirectLink)})
+		s.info.Files = append(s.info.Files, File{FsID: id, Name: item.Name, Size: size, DirectLink: Secret(item.DirectLink),
+			StreamURL: c.address(item.StreamURL), StreamDownloadURL: c.address(item.StreamDownloadURL), Thumbs: c.addresses(item.Thumbs)})
 	}
 	if dropped > 0 {
 		c.log.Warn("files of the share left out: no identity, size or address", "share", key, "files", dropped)
@@ -136,6 +187,27 @@ func (c *Client) link(address string) (*remote.Link, error) {
 		return nil, &remote.Error{Op: "resolve", Kind: remote.ErrAddress}
 	}
 	return &remote.Link{URL: address, Expires: remote.LinkExpiry(address, c.now(), linkLife)}, nil
+}
+
+// address is an address the service gave beside a direct link, "" when it may not be asked.
+func (c *Client) address(text string) Secret {
+	if text == "" {
+		return ""
+	}
+	if _, err := c.link(text); err != nil {
+		return ""
+	}
+	return Secret(text)
+}
+
+func (c *Client) addresses(texts map[string]string) map[string]Secret {
+	out := make(map[string]Secret, len(texts))
+	for name, text := range texts {
+		if a := c.address(text); a != "" {
+			out[name] = a
+		}
+	}
+	return out
 }
 
 // linkLife is how long an address without a date is begun with; when it is spent earlier, its

@@ -17,7 +17,7 @@ const attempts = 4
 
 // call makes one request of the service, as often as that helps, and decodes its answer into out.
 // It is the only loop over requests in this package.
-func (c *Client) call(ctx context.Context, op, object, path string, body []byte, out any) error {
+func (c *Client) call(ctx context.Context, r request, out any) error {
 	waits := backoff.NewExponentialBackOff()
 	waits.InitialInterval, waits.MaxInterval = 500*time.Millisecond, 5*time.Second
 	if c.backoff.First > 0 {
@@ -26,16 +26,33 @@ func (c *Client) call(ctx context.Context, op, object, path string, body []byte,
 	if c.backoff.Max > 0 {
 		waits.MaxInterval = c.backoff.Max
 	}
-	corrected := false
+	tries := uint(attempts)
+	if r.once {
+		tries = 1
+	}
+	var repair repairs
 	var last error
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		rep, err := c.send(ctx, op, path, body)
-		if err == nil && rep.status == http.StatusUnauthorized && !corrected && c.correctClock(rep.header) {
-			corrected = true
-			rep, err = c.send(ctx, op, path, body)
+		if r.paid {
+			if err := c.spend(ctx); err != nil {
+				last = err
+				return struct{}{}, backoff.Permanent(err)
+			}
+		}
+		used := c.cred.Load()
+		rep, err := c.send(ctx, r)
+		for err == nil && rep.status == http.StatusUnauthorized && repair.try(c, r, used, rep.header) {
+			used = c.cred.Load()
+			rep, err = c.send(ctx, r)
+		}
+		if left := (unsent{}); errors.As(err, &left) {
+			err = left.error
+			if r.paid {
+				c.unspent()
+			}
 		}
 		if err == nil {
-			err = c.outcome(op, object, rep, out)
+			err = c.outcome(r.op, r.object, rep, out)
 		}
 		last = err
 		switch {
@@ -47,7 +64,7 @@ func (c *Client) call(ctx context.Context, op, object, path string, body []byte,
 			return struct{}{}, err
 		}
 		return struct{}{}, backoff.Permanent(err)
-	}, backoff.WithBackOff(waits), backoff.WithMaxTries(attempts), backoff.WithNotify(func(_ error, wait time.Duration) {
+	}, backoff.WithBackOff(waits), backoff.WithMaxTries(tries), backoff.WithNotify(func(_ error, wait time.Duration) {
 		c.log.Debug("trying again", "after", wait.Round(time.Millisecond), "error", last)
 	}))
 	if err == nil {
@@ -57,6 +74,26 @@ func (c *Client) call(ctx context.Context, op, object, path string, body []byte,
 		return err
 	}
 	return last
+}
+
+// repairs are the two things that may be wrong with a request that was refused with 401. Each is
+// tried once in a call: nothing was done for a refused request, so it may be sent again.
+type repairs struct{ clock, credentials bool }
+
+// try repairs one thing and reports whether to send the request again; used are the credentials
+// that were refused.
+func (d *repairs) try(c *Client, r request, used *credentials, h http.Header) bool {
+	if r.access == signed && !d.clock {
+		d.clock = true
+		if c.correctClock(h) {
+			return true
+		}
+	}
+	if r.access != public && !d.credentials {
+		d.credentials = true
+		return c.reloadCredentials(used)
+	}
+	return false
 }
 
 // correctClock takes the service's clock from the Date of a refusal, when ours is off so far

@@ -134,6 +134,14 @@ func TestAnswersOfTheService(t *testing.T) {
 		{"allowance", status(429, `{"error":"Daily request allowance used up"}`), remote.ErrAllowance, 1},
 		{"allowance until midnight", status(429, `{}`, "Retry-After", "40000"), remote.ErrAllowance, 1},
 		{"500", status(500, `{"error":"Could not extract"}`), remote.ErrServer, attempts},
+		{"500 with a number", status(500, `{"errno":-12}`), remote.ErrPassword, 1},
+		{"500 of a dead link", status(500, `{"errno":500,"error":"Could not extract: the link does not exist"}`), remote.ErrNotExist, 1},
+		{"500 of an expired share", status(500, `{"error":"Share has expired"}`), remote.ErrNotExist, 1},
+		{"500 of a cancelled one", status(500, `{"message":"The link is cancelled or expired"}`), remote.ErrCancelled, 1},
+		{"500 of a locked one", status(500, `{"error":"the link is password protected"}`), remote.ErrPassword, 1},
+		{"500 of a wrong password", status(500, `{"error":"Wrong extraction code"}`), remote.ErrPassword, 1},
+		{"500 of its own", status(500, `{"error":"could not get the download link: session expired"}`), remote.ErrServer, attempts},
+		{"503 that speaks of links", status(503, `{"error":"link not found"}`), remote.ErrServer, attempts},
 		{"502 page", status(502, `<html>`), remote.ErrServer, attempts},
 		{"redirect is not followed", status(302, "", "Location", "https://evil.example/v1/api"), remote.ErrProtocol, 1},
 		{"page", status(200, `<html>hello`), remote.ErrProtocol, 1},
@@ -141,7 +149,7 @@ func TestAnswersOfTheService(t *testing.T) {
 		{"not an object", status(200, `[1]`), remote.ErrProtocol, 1},
 		{"list of another type", status(200, `{"errno":0,"list":{"a":1}}`), remote.ErrProtocol, 1},
 		{"bad link", status(200, `{"errno":"105"}`), remote.ErrNotExist, 1},
-		{"errno", status(200, `{"errno":-12,"message":"wrong code"}`), remote.ErrPermission, 1},
+		{"errno", status(200, `{"errno":-12,"message":"wrong code"}`), remote.ErrPassword, 1},
 		{"unknown errno", status(200, `{"errno":77}`), remote.ErrServer, 1},
 		{"too long", func(_ int, w http.ResponseWriter, _ *http.Request) {
 			chunk := []byte(strings.Repeat(" ", 1<<20))
