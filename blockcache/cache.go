@@ -119,7 +119,7 @@ func (c *Cache) fillGrain(o *object, i int64, p []byte) bool {
 		c.mem.drop(s)
 		return !c.closed
 	}
-	c.disk.offer(o.disk, i, s, len(p))
+	c.disk.offer(o, i, s, len(p))
 	c.complete(o, i, s, len(p))
 	return true
 }
@@ -130,7 +130,7 @@ func (c *Cache) complete(o *object, i int64, s *slab, n int) {
 	f := g.flight
 	c.mem.keep(g, s, n)
 	if f != nil {
-		f.serve(s, grainSize.Span(i, o.id.size))
+		c.serve(f, s, grainSize.Span(i, o.id.size))
 	}
 	c.mem.settle()
 }

@@ -83,7 +83,7 @@ func (c *Cache) confirm(f *flight, i int64) bool {
 			if buf == nil {
 				buf = make([]byte, grainSize)
 			}
-			known = known && c.readWhole(o.disk, j, buf[:n])
+			known = known && c.readBack(o.disk, j, buf[:n])
 			h.Write(buf[:n])
 			continue
 		}
@@ -107,9 +107,9 @@ func (c *Cache) confirm(f *flight, i int64) bool {
 	return false
 }
 
-// readWhole fills p with grain j of o from disk and reports whether it could. mu is held, but not while
+// readBack fills p with grain j of o from disk and reports whether it could. mu is held, but not while
 // reading.
-func (c *Cache) readWhole(o *diskObject, j int64, p []byte) bool {
+func (c *Cache) readBack(o *diskObject, j int64, p []byte) bool {
 	if !o.has(j) {
 		return false
 	}
@@ -123,7 +123,7 @@ func (c *Cache) readWhole(o *diskObject, j int64, p []byte) bool {
 func (c *Cache) offerAll(o *object, i int64) {
 	for j := range grainSize.Count(o.id.size) {
 		if g := c.mem.look(o, j); j != i && g != nil && g.complete() {
-			c.disk.offer(o.disk, j, g.slab, g.n)
+			c.disk.offer(o, j, g.slab, g.n)
 		}
 	}
 }

@@ -36,13 +36,24 @@ type disk struct {
 	objects  map[objectID]*diskObject
 	lastSeq  uint64
 	policy   *s3fifo
-	used     int64          // bytes the files take on disk, as cost counts them; never above limit
-	tasks    []func() error // what the writer is to do, in the order it was asked to
-	removals []removal      // what it does before all else: only that gives room
-	queued   int            // grains among the tasks, that being written included
+	used     int64                 // bytes the files take on disk, as cost counts them; never above limit
+	runs     []*diskRun            // what the writer is to write, oldest first
+	filling  map[grainKey]*diskRun // of these, those that wait for a grain, by that grain
+	hurry    bool                  // none of them is to wait for more
+	tasks    []func() error        // what it is to do after that, in the order it was asked to
+	removals []removal             // what it does before all else: only that gives room
+	queued   int                   // grains in runs, those being written included
+	later    []postponed           // what came while that was as many as may be, oldest first
+	resumed  int                   // how many were taken from there
 	closed   bool
 	bypass   time.Time // nothing is written before
 	count    diskCounters
+}
+
+// grainKey names a grain: the object's seq and the index of the grain in it.
+type grainKey struct {
+	object uint64
+	grain  int64
 }
 
 // diskCounters are the figures of Stats that only grow.

@@ -123,7 +123,7 @@ func (r *Reader) offerAgain(off int64) bool {
 		return true
 	}
 	g := r.cache.mem.look(r.entry, i)
-	return g != nil && g.complete() && r.cache.disk.offer(r.entry.disk, i, g.slab, g.n)
+	return g != nil && g.complete() && r.cache.disk.offer(r.entry, i, g.slab, g.n)
 }
 
 // Pin keeps what the disk tier has of obj from being evicted, or lets go of it again. It survives the

@@ -1,6 +1,7 @@
 package blockcache
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,22 +12,48 @@ import (
 )
 
 const (
-	bypassTime = 30 * time.Second // nothing is written for so long after the file system refused
-	mostQueued = 256              // grains waiting to be written
-	minBlocks  = 1 << 16          // how many blocks there may be in the smallest tier
-	looksAtOne = 256              // blocks that eviction looks at in one critical section
-	manyLooks  = 4096             // looks in vain that are not to be had for every grain
+	bypassTime = 30 * time.Second       // nothing is written for so long after the file system refused
+	longestRun = 4 << 20                // bytes written at once
+	mostQueued = 384                    // grains waiting to be written
+	linger     = 100 * time.Millisecond // how long a run waits for the next grain of its block
+	minBlocks  = 1 << 16                // how many blocks there may be in the smallest tier
+	looksAtOne = 256                    // blocks that eviction looks at in one critical section
+	manyLooks  = 4096                   // looks in vain that are not to be had for every grain
 
 	// fullTime is how long nothing is written after that many looks in vain.
 	fullTime = time.Second
 )
 
-// diskWrite is a completed grain on its way to disk; slab has a reference of its own.
-type diskWrite struct {
+// diskRun is completed grains of an object, one after the other, on their way to disk in one write.
+type diskRun struct {
 	object *diskObject
-	grain  int64
-	slab   *slab
-	n      int
+	first  int64    // grain
+	bufs   [][]byte // a grain's bytes each
+	slabs  []*slab  // where these are, with a reference of the run's own
+	since  time.Time
+	ended  bool // nobody is about to bring the next grain
+	parts  int  // runs that were joined to it
+}
+
+// next is the grain that would continue the run.
+func (r *diskRun) next() int64 { return r.first + int64(len(r.slabs)) }
+
+// ready reports whether the run is long enough to be written.
+func (r *diskRun) ready() bool { return r.ended || int64(len(r.slabs)) >= grainsPerBlock }
+
+// bytes is how many there are in the run.
+func (r *diskRun) bytes() (n int64) {
+	for _, b := range r.bufs {
+		n += int64(len(b))
+	}
+	return n
+}
+
+// postponed is a completed grain in memory that the writer had no room for.
+type postponed struct {
+	entry *object
+	grain int64
+	bytes int64
 }
 
 // removal is a block that hideBlock took out of sight.
@@ -47,7 +74,7 @@ func openDisk(cfg DiskConfig, mu *sync.Mutex, mem *memory, log *slog.Logger) (*d
 		maxQueue:  queueFor(mem.pool.limit),
 		bypassFor: bypassTime,
 		wake:      make(chan struct{}, 1), stopped: make(chan struct{}),
-		objects: make(map[objectID]*diskObject), policy: newS3FIFO(),
+		objects: make(map[objectID]*diskObject), filling: make(map[grainKey]*diskRun), policy: newS3FIFO(),
 	}
 	all, err := store.scan()
 	if err != nil {
@@ -66,7 +93,7 @@ func openDisk(cfg DiskConfig, mu *sync.Mutex, mem *memory, log *slog.Logger) (*d
 // queueFor returns how many of so many slabs may wait to be written: a disk that does not answer leaves
 // the others to flights and readers.
 func queueFor(slabs int) int {
-	return min(mostQueued, max(slabs/4, min(1, slabs-1)))
+	return min(mostQueued, max(slabs*3/8, min(1, slabs-1)))
 }
 
 // restore enters an object of an earlier process.
@@ -112,22 +139,98 @@ func (o *diskObject) header() sidecarHeader {
 	return h
 }
 
-// offer hands the bytes of a completed grain to the writer, unless it has enough to do: what is
-// dropped here is fetched again one day. It reports whether the writer has it. Needs Cache.mu.
-func (d *disk) offer(o *diskObject, i int64, s *slab, n int) bool {
+// offer hands the n bytes of grain i of entry, completed in s, to the writer and reports whether it has them.
+// When it has enough to do it takes them later, if memory still has them then; what is dropped is fetched
+// again one day. Needs Cache.mu.
+func (d *disk) offer(entry *object, i int64, s *slab, n int) bool {
+	o := entry.disk
 	if d == nil || d.closed || o.has(i) {
 		return false
 	}
-	if b := o.block(i); b != nil && b.going || d.queued >= d.maxQueue || time.Now().Before(d.bypass) {
+	if b := o.block(i); b != nil && b.going || time.Now().Before(d.bypass) {
 		d.count.dropped += int64(n)
 		return false
 	}
+	if d.queued >= d.maxQueue {
+		if d.queued > 0 && len(d.later) < d.mem.pool.limit {
+			d.later = append(d.later, postponed{entry, i, int64(n)})
+		} else {
+			d.count.dropped += int64(n)
+		}
+		return false
+	}
+	r := d.filling[grainKey{o.seq, i}]
+	if r == nil {
+		r = &diskRun{object: o, first: i, since: time.Now()}
+		d.runs = append(d.runs, r)
+		d.attach(o)
+		d.signal() // it may have to wake up for this one after a while
+	}
+	delete(d.filling, grainKey{o.seq, i})
 	s.refs++
-	d.attach(o)
+	r.slabs, r.bufs = append(r.slabs, s), append(r.bufs, s.buf[:n])
 	d.queued++
-	w := diskWrite{object: o, grain: i, slab: s, n: n}
-	d.do(func() error { return d.write(w) })
+	if r.next() < grainSize.Count(o.id.size) {
+		d.filling[grainKey{o.seq, r.next()}] = r
+	} else {
+		r.ended = true
+	}
+	if r.ready() || d.pressed() {
+		d.signal()
+	}
 	return true
+}
+
+// catchUp takes up what was postponed, the oldest first as memory gives that up first, until the writer has
+// half of what it may. Needs mu.
+func (d *disk) catchUp() {
+	for len(d.later) > 0 && d.queued < max(1, d.maxQueue/2) {
+		p := d.later[0]
+		d.later = d.later[1:]
+		d.resumed++
+		if g := d.mem.look(p.entry, p.grain); g != nil && g.complete() {
+			d.offer(p.entry, p.grain, g.slab, g.n)
+		} else {
+			d.count.dropped += p.bytes
+		}
+	}
+}
+
+// ended hears that nobody is about to bring grain i of o, which would have continued a run. Needs mu.
+func (d *disk) ended(o *diskObject, i int64) {
+	if d == nil {
+		return
+	}
+	if r := d.filling[grainKey{o.seq, i}]; r != nil {
+		r.ended = true
+		d.signal()
+	}
+}
+
+// pressed reports whether so much is queued that no run can wait for more. Needs mu.
+func (d *disk) pressed() bool { return d.queued > d.maxQueue*3/4 }
+
+// due takes the runs that are to be written now out of the queue: those that are ready, have waited long
+// enough, or are asked for; and returns how long the oldest of the others has still to wait, 0 when there is
+// none. Needs mu.
+func (d *disk) due() (now []*diskRun, wait time.Duration) {
+	rest := d.runs[:0]
+	all := d.hurry || d.closed || d.pressed()
+	for _, r := range d.runs {
+		if left := linger - time.Since(r.since); !all && !r.ready() && left > 0 {
+			if rest = append(rest, r); wait == 0 {
+				wait = left
+			}
+			continue
+		}
+		now = append(now, r)
+		if key := (grainKey{r.object.seq, r.next()}); d.filling[key] == r {
+			delete(d.filling, key)
+		}
+	}
+	clear(d.runs[len(rest):])
+	d.runs, d.hurry = rest, false
+	return now, wait
 }
 
 // do has the writer run a task, without a lock, after those that it has. When it fails, nothing is written
@@ -150,25 +253,64 @@ func (d *disk) signal() {
 	}
 }
 
+// joined makes one run of those that follow each other, up to longestRun: on a busy machine each write costs
+// a wait for a processor, however long it is.
+func joined(runs []*diskRun) []*diskRun {
+	slices.SortStableFunc(runs, func(a, b *diskRun) int {
+		return cmp.Or(cmp.Compare(a.object.seq, b.object.seq), cmp.Compare(a.first, b.first))
+	})
+	var out []*diskRun
+	for _, r := range runs {
+		if n := len(out); n > 0 {
+			if last := out[n-1]; last.object == r.object && last.next() == r.first && last.bytes()+r.bytes() <= longestRun {
+				last.bufs, last.slabs = append(last.bufs, r.bufs...), append(last.slabs, r.slabs...)
+				last.parts++
+				continue
+			}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
 // loop is the writer: the one goroutine that changes files.
 func (d *disk) loop() {
 	defer close(d.stopped)
 	for {
 		d.mu.Lock()
+		runs, wait := d.due()
 		tasks, closed := d.tasks, d.closed
 		d.tasks = nil
 		d.mu.Unlock()
+		for _, r := range joined(runs) {
+			d.removeHidden()
+			d.refuse(d.write(r))
+		}
 		for _, task := range tasks {
 			d.removeHidden()
 			d.refuse(task())
 		}
-		if d.removeHidden() || len(tasks) > 0 {
+		if d.removeHidden() || len(tasks)+len(runs) > 0 {
 			continue
 		}
 		if closed {
 			return
 		}
+		d.sleep(wait)
+	}
+}
+
+// sleep returns when there may be something to do: at a signal, or after wait if that is not 0.
+func (d *disk) sleep(wait time.Duration) {
+	if wait == 0 {
 		<-d.wake
+		return
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-d.wake:
+	case <-t.C:
 	}
 }
 
@@ -189,61 +331,82 @@ func (d *disk) barrier() {
 	if d == nil {
 		return
 	}
-	done := make(chan struct{})
 	d.mu.Lock()
-	if d.closed {
+	defer d.mu.Unlock()
+	for postponed := d.resumed + len(d.later); !d.closed; {
+		last := d.resumed >= postponed
+		done := make(chan struct{})
+		d.hurry = true
+		d.do(func() error { close(done); return nil })
 		d.mu.Unlock()
-		return
+		<-done
+		d.mu.Lock()
+		if last {
+			return
+		}
 	}
-	d.do(func() error { close(done); return nil })
-	d.mu.Unlock()
-	<-done
 }
 
-// write brings one grain to disk.
-func (d *disk) write(w diskWrite) error {
-	err := d.put(w)
+// write brings a run to disk.
+func (d *disk) write(r *diskRun) error {
+	err := d.put(r)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err != nil {
-		d.count.dropped += int64(w.n)
+		d.count.dropped += r.bytes()
 	}
-	d.queued--
-	d.mem.drop(w.slab)
-	d.detach(w.object)
+	d.queued -= len(r.slabs)
+	d.catchUp()
+	for _, s := range r.slabs {
+		d.mem.drop(s)
+	}
+	for range r.parts + 1 {
+		d.detach(r.object)
+	}
 	return err
 }
 
-// put makes room, writes the bytes and enters the grain.
-func (d *disk) put(w diskWrite) error {
-	o, i := w.object, w.grain
+// put makes room, writes the bytes and enters the grains.
+func (d *disk) put(r *diskRun) error {
+	o := r.object
 	d.mu.Lock()
-	header, room := o.header(), o.cost(i)
+	header, room := o.header(), int64(0)
+	for i := r.first; i < r.next(); i++ {
+		room += o.cost(i)
+	}
 	if o.overhead == 0 {
 		room += o.filesCost()
 	}
 	d.mu.Unlock()
-	if err := d.makeRoom(room, 1); err != nil {
+	if err := d.makeRoom(room, r.parts+1); err != nil {
 		return err
 	}
 
 	d.mu.Lock()
-	if b := o.block(i); o.has(i) || b != nil && b.going {
-		d.mu.Unlock()
-		return nil
+	for i := r.first; i < r.next(); i++ {
+		if b := o.block(i); b != nil && b.going {
+			d.mu.Unlock()
+			return nil
+		}
 	}
-	b := d.take(o, i, d.policy.enter)
+	blocks := make([]*diskBlock, 0, len(r.slabs))
+	for i := r.first; i < r.next(); i++ {
+		blocks = append(blocks, d.take(o, i, d.policy.enter))
+	}
+	around := !d.pressed() // else the page cache takes what the disk is too slow for
 	d.mu.Unlock()
 
-	sum, err := d.store.write(o, header, i, w.slab.buf[:w.n])
+	sums, err := d.store.write(o, header, r, around)
 	if err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.count.written += int64(w.n)
-	if !b.going { // else it was hidden meanwhile, and is removed next
-		d.admit(b, i, sum, true)
+	d.count.written += r.bytes()
+	for k, sum := range sums {
+		if i, b := r.first+int64(k), blocks[k]; !b.going && !o.has(i) { // else it was hidden meanwhile, and is removed next
+			d.admit(b, i, sum, true)
+		}
 	}
 	return nil
 }

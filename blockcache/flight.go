@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"slices"
 	"time"
@@ -97,6 +98,7 @@ func (c *Cache) land(f *flight, err error) (at int64, unheard bool) {
 	}
 	f.state = ended
 	delete(c.running, f)
+	c.disk.ended(f.object.disk, grainSize.Index(f.pos))
 	c.dispatch()
 	if f.filling != nil {
 		c.mem.drop(f.filling)
@@ -214,10 +216,17 @@ func (c *Cache) slabFor(f *flight) (*slab, error) {
 // fill reads exactly buf from body, publishing as the bytes arrive. It stops early, without an
 // error, when nothing more is wanted of f.
 func (c *Cache) fill(f *flight, body io.Reader, buf []byte) error {
+	sum := uint32(0)
 	for empty := 0; len(buf) > 0; {
 		asked := time.Now()
 		n, err := body.Read(buf)
+		if c.disk != nil {
+			sum = crc32.Update(sum, castagnoli, buf[:n])
+		}
 		buf = buf[n:]
+		if len(buf) == 0 {
+			f.filling.sum, f.filling.summed = sum, c.disk != nil
+		}
 		if n > 0 {
 			empty = 0
 			if !c.publish(f, n, time.Since(asked), len(buf) == 0) {
@@ -256,7 +265,7 @@ func (c *Cache) publish(f *flight, n int, took time.Duration, whole bool) bool {
 	last := c.closes(f, i)
 	if f.target != nil && !last {
 		f.target.n = int(f.pos - grainSize.Start(i))
-		f.serve(f.filling, blocks.Between(grainSize.Start(i), f.pos))
+		c.serve(f, f.filling, blocks.Between(grainSize.Start(i), f.pos))
 	}
 	if !whole {
 		return true
@@ -267,15 +276,16 @@ func (c *Cache) publish(f *flight, n int, took time.Duration, whole bool) bool {
 	if f.target != nil {
 		f.target.n = int(f.pos - grainSize.Start(i))
 		if last {
-			f.serve(f.filling, blocks.Between(grainSize.Start(i), f.pos))
+			c.serve(f, f.filling, blocks.Between(grainSize.Start(i), f.pos))
 		}
 		if !f.object.doubtful() {
-			c.disk.offer(f.object.disk, i, f.filling, f.target.n)
+			c.disk.offer(f.object, i, f.filling, f.target.n)
 		}
 		c.mem.keep(f.target, f.filling, f.target.n)
 		c.mem.touch(f.object, i)
 		c.mem.settle()
 	} else {
+		f.pass(grainSize.Span(i, f.object.id.size))
 		c.mem.drop(f.filling)
 	}
 	f.filling, f.target = nil, nil

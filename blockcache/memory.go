@@ -77,6 +77,7 @@ type memory struct {
 	lru      *simplelru.LRU[blockKey, *block] // unbounded in number: the pool bounds the bytes
 	queue    []*slabWait                      // flights waiting for a slab, in order of arrival
 	complete int                              // grains that are complete
+	lent     int                              // references of Vectors to slabs
 	evicted  int64                            // grains evicted since the start
 }
 

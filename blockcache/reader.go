@@ -33,65 +33,82 @@ type Reader struct {
 // was ended with, or what the Fetcher failed with. ctx only stops this call waiting: the bytes
 // are still fetched for whoever reads them next.
 func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	return r.read(ctx, &output{p: p}, off)
+}
+
+// ReadVector is ReadAt for a caller who takes the bytes from where they are: p is used for what the cache
+// cannot lend, and has to be as long as what is asked for. The Vector is to be released, also after io.EOF;
+// after any other error there is none.
+func (r *Reader) ReadVector(ctx context.Context, p []byte, off int64) (*Vector, error) {
+	out := &output{p: p, lent: &Vector{cache: r.cache}}
+	_, err := r.read(ctx, out, off)
+	if err != nil && !errors.Is(err, io.EOF) {
+		out.restart()
+		return nil, err
+	}
+	return out.lent, err
+}
+
+func (r *Reader) read(ctx context.Context, out *output, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read object %q at %d: %w", r.obj.Key, off, errOffset)
 	}
-	want := blocks.Span{Off: off, Len: int64(len(p))}.Clip(r.obj.Size)
+	asked := int64(len(out.p))
+	want := blocks.Span{Off: off, Len: asked}.Clip(r.obj.Size)
 	c := call{ctx: ctx, left: want.Len}
 	defer r.end(&c)
 	refusals := r.refusals()
-	for done := int64(0); done < want.Len; {
-		part := blocks.Span{Off: off + done, Len: min(want.Len-done, int64(blockSize))}
-		n, err := r.readPart(&c, p[done:done+part.Len], part)
-		done += n
-		if err != nil {
-			return int(done), fmt.Errorf("read object %q bytes %s: %w", r.obj.Key, part, err)
+	for out.n < want.Len {
+		part := blocks.Span{Off: off + out.n, Len: min(want.Len-out.n, int64(blockSize))}
+		if err := r.readPart(&c, out, part); err != nil {
+			return int(out.n), fmt.Errorf("read object %q bytes %s: %w", r.obj.Key, part, err)
 		}
-		if done == want.Len && !r.handOut(refusals) { // what is in p already may be wrong
-			refusals, done, c.left = r.refusals(), 0, want.Len
+		if out.n == want.Len && !r.handOut(refusals) { // what is there already may be wrong
+			out.restart()
+			refusals, c.left = r.refusals(), want.Len
 		}
 	}
-	if want.Len < int64(len(p)) {
+	if want.Len < asked {
 		return int(want.Len), io.EOF
 	}
-	return len(p), nil
+	return int(asked), nil
 }
 
-// readPart fills p with the bytes of span, at most a block's length, which lies in the object. It
-// returns how many of them are in p.
-func (r *Reader) readPart(call *call, p []byte, span blocks.Span) (int64, error) {
+// readPart adds the bytes of span, at most a block's length, which lies in the object, to out.
+func (r *Reader) readPart(call *call, out *output, span blocks.Span) error {
 	c := r.cache
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := r.usable(); err != nil {
-		return 0, err
+		return err
 	}
 	s := r.follow(span)
 	for rest := span; !rest.Empty(); {
 		if err := r.usable(); err != nil { // mu was not held all the time
-			return rest.Off - span.Off, err
+			return err
 		}
 		var here pieces
-		call.take(&here, rest)
+		call.take(&here)
 		r.collect(&here, blocks.Between(rest.Off+here.bytes, rest.End()))
 		if here.bytes < rest.Len {
 			r.demand(s, blocks.Between(rest.Off+here.bytes, rest.End()))
 		}
 		r.lookAhead(s)
 		if here.bytes > 0 {
-			r.copyOut(&here, p[rest.Off-span.Off:])
 			rest = blocks.Between(rest.Off+here.bytes, rest.End())
-		} else if n := r.readDisk(p[rest.Off-span.Off:], rest); n > 0 {
+			r.handOver(&here, out)
+		} else if n := r.readDisk(out.next(rest.Len), rest); n > 0 {
+			out.filled(n)
 			rest = blocks.Between(rest.Off+n, rest.End())
 		} else if err := r.await(call, rest); err != nil {
-			return rest.Off - span.Off, err
+			return err
 		}
 	}
 	c.count.bytesRead += span.Len
 	if call.left -= span.Len; call.left == 0 && !call.waited {
 		c.count.hits++
 	}
-	return span.Len, nil
+	return nil
 }
 
 // usable reports why there is nothing to read any more.
@@ -106,6 +123,7 @@ func (r *Reader) usable() error {
 type pieces struct {
 	n     int
 	bytes int64
+	lent  int // slabs that are counted as lent
 	slabs [maxPieces]*slab
 	from  [maxPieces][]byte
 }
@@ -138,19 +156,20 @@ func (r *Reader) collect(out *pieces, span blocks.Span) {
 	}
 }
 
-// copyOut copies the pieces into p and gives the references back. mu is held, but not while
-// copying.
-func (r *Reader) copyOut(in *pieces, p []byte) {
+// handOver lends the pieces to the caller of the read, if it takes loans and not too much is lent; else it
+// copies them and gives the references back. mu is held, but not while copying.
+func (r *Reader) handOver(in *pieces, out *output) {
 	c := r.cache
+	if out.lent != nil && c.mem.lend(in.n-in.lent) {
+		out.lend(in)
+		return
+	}
 	c.mu.Unlock()
 	for _, from := range in.from[:in.n] {
-		p = p[copy(p, from):]
+		out.filled(int64(copy(out.next(int64(len(from))), from)))
 	}
 	c.mu.Lock()
-	for _, s := range in.slabs[:in.n] {
-		c.mem.pool.drop(s)
-	}
-	c.mem.settle()
+	c.mem.giveBack(in)
 }
 
 // Close gives up the Reader's interest in what is being fetched: flights that nobody else wants

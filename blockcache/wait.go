@@ -10,13 +10,13 @@ import (
 	"github.com/teraboxfs/teraboxfs/internal/blocks"
 )
 
-// waiter is a ReadAt waiting for bytes of one grain. Whoever wakes it says by slab or err how the
-// wait ended; with neither, it has to look again.
+// waiter is a read waiting for bytes of one flight. It is handed them grain by grain and woken with the last,
+// or by whoever says in err why they will not come; with neither, it has to look again for what is missing.
 type waiter struct {
-	need  int64         // offset of the first byte it can do without
-	ready chan struct{} // has room for the one signal
-	slab  *slab         // where the bytes are, with a reference of the waiter's own
-	err   error         // why the bytes will not come
+	at, need int64         // offsets of the next byte it is to be handed, and of the first it can do without
+	ready    chan struct{} // has room for the one signal
+	got      pieces        // what it has been handed
+	err      error
 }
 
 // call is one ReadAt on its way through the cache.
@@ -36,12 +36,10 @@ func (r *Reader) end(call *call) {
 	call.timer.Stop()
 	r.cache.mu.Lock()
 	defer r.cache.mu.Unlock()
-	if call.waiter.slab != nil { // woken, but too late
-		r.cache.mem.drop(call.waiter.slab)
-	}
+	r.cache.mem.giveBack(&call.waiter.got) // woken, but too late
 }
 
-// await waits until the next bytes of rest, as far as one grain has them, have been handed to the
+// await waits until the next bytes of rest, as far as one flight brings them, have been handed to the
 // call, or there is reason to look for them again. An error says that they will not come to this
 // call. mu is held, but not while waiting.
 func (r *Reader) await(call *call, rest blocks.Span) error {
@@ -55,8 +53,10 @@ func (r *Reader) await(call *call, rest blocks.Span) error {
 		c.count.misses++
 	}
 	f := g.flight
-	grain := grainSize.Span(i, r.obj.Size)
-	w := call.arm(c.cfg.ReadTimeout, rest.Intersect(grain).End())
+	end := i + 1
+	for ; end*int64(grainSize) < rest.End() && c.claimedBy(f, end); end++ {
+	}
+	w := call.arm(c.cfg.ReadTimeout, blocks.Between(rest.Off, min(rest.End(), end*int64(grainSize))))
 	f.waiters = append(f.waiters, w)
 	if f.state == queued {
 		c.dispatch() // it is demanded now
@@ -76,25 +76,21 @@ func (r *Reader) await(call *call, rest blocks.Span) error {
 	return err
 }
 
-// take references what the call has been handed of span, which begins where the call waited. mu
-// is held.
-func (c *call) take(out *pieces, span blocks.Span) {
-	if c.waiter == nil || c.waiter.slab == nil {
-		return
+// take moves what the call has been handed to out. mu is held.
+func (c *call) take(out *pieces) {
+	if c.waiter != nil {
+		*out, c.waiter.got = c.waiter.got, pieces{}
 	}
-	at := span.Off - grainSize.Floor(span.Off)
-	out.add(c.waiter.slab, at, at+c.waiter.need-span.Off)
-	c.waiter.slab = nil
 }
 
-// arm prepares the call's waiter for bytes up to offset need and starts the read deadline.
-func (c *call) arm(timeout time.Duration, need int64) *waiter {
+// arm prepares the call's waiter for the bytes of span and starts the read deadline.
+func (c *call) arm(timeout time.Duration, span blocks.Span) *waiter {
 	if !c.waited {
 		c.waited = true
 		c.timer = time.NewTimer(timeout)
 		c.waiter = &waiter{ready: make(chan struct{}, 1)}
 	}
-	c.waiter.need = need
+	c.waiter.at, c.waiter.need = span.Off, span.End()
 	return c.waiter
 }
 
@@ -122,18 +118,32 @@ func (f *flight) wake(err error, match func(*waiter) bool) {
 	})
 }
 
-// serve hands s, which has the bytes of span, a grain or its beginning, to those who wait for
-// some of them and no others. They need not look for them again, so neither eviction nor the end
-// of the flight can take from them what they have waited for.
-func (f *flight) serve(s *slab, span blocks.Span) {
+// serve hands s, which has the bytes of span, a grain or its beginning, to those for whom they are the
+// next: who needs no more, or all of the grain and more. They need not look for them again, so neither
+// eviction nor the end of the flight can take from them what they have waited for. As much as may be lent is
+// kept for who waits on. mu is held.
+func (c *Cache) serve(f *flight, s *slab, span blocks.Span) {
+	whole := span.End() == grainSize.Span(grainSize.Index(span.Off), f.object.id.size).End()
 	f.wake(nil, func(w *waiter) bool {
-		if w.need <= span.Off || w.need > span.End() {
+		enough := w.need <= span.End()
+		if w.at < span.Off || w.at >= span.End() || !enough && !whole {
 			return false
 		}
+		end := min(w.need, span.End())
 		s.refs++
-		w.slab = s
-		return true
+		w.got.add(s, w.at-span.Off, end-span.Off)
+		w.at = end
+		lent := c.mem.lend(1)
+		if lent {
+			w.got.lent++
+		}
+		return enough || !lent
 	})
+}
+
+// pass wakes those for whom the grain of span is the next: it came from elsewhere, and is there to be found.
+func (f *flight) pass(span blocks.Span) {
+	f.wake(nil, func(w *waiter) bool { return w.at >= span.Off && w.at < span.End() })
 }
 
 // leave forgets a waiter that does not wait any longer. It may have been woken meanwhile.
