@@ -19,13 +19,13 @@ func (n *inode) fillAttr(out *fuse.Attr) {
 	gone := n.detached()
 	var mtime time.Time
 	if n.isDir() {
-		out.Mode = fuse.S_IFDIR | f.opts.DirMode
+		out.Mode = fuse.S_IFDIR | n.permissions()
 		out.Nlink = 2
 		f.tree.mu.RLock()
 		mtime = n.mtime
 		f.tree.mu.RUnlock()
 	} else {
-		out.Mode = fuse.S_IFREG | f.opts.FileMode
+		out.Mode = fuse.S_IFREG | n.permissions()
 		out.Nlink = 1
 		var size int64
 		size, mtime = n.content.sizeAndMtime()

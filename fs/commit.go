@@ -11,8 +11,9 @@ import (
 )
 
 // commitFor commits on behalf of a caller in close(2) or fsync(2). The commit runs on the file
-// system's own context; ctx only ends the waiting, and comes from FS.patient.
-func (c *content) commitFor(ctx context.Context) error {
+// system's own context; ctx only ends the waiting, and comes from FS.patient. After atMost, unless it is 0, the caller is
+// let go with a promise of this machine; the commit goes on.
+func (c *content) commitFor(ctx context.Context, atMost time.Duration) error {
 	c.mu.Lock()
 	c.waiters++
 	c.mu.Unlock()
@@ -25,55 +26,151 @@ func (c *content) commitFor(ctx context.Context) error {
 	if !c.node.fs.spawn(func(ctx context.Context) { done <- c.commit(ctx) }) {
 		return errUnmounting
 	}
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
+	var enough <-chan time.Time
+	if atMost > 0 {
+		timer := time.NewTimer(atMost)
+		defer timer.Stop()
+		enough = timer.C
+	}
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-enough:
+			if err := c.save(ctx); err != nil {
+				c.node.fs.opts.Log.Warn("close goes on waiting: the file cannot be kept here", "path", c.node.path(), "err", err)
+				enough = nil
+				continue
+			}
+			c.node.fs.opts.Log.Warn("close returned before the file was sent: it is kept here, and the upload goes on", "path", c.node.path(), "after", atMost)
+			return nil
+		}
 	}
 }
+
+// errAbandoned ends a commit because the file is being changed or loses its name.
+var errAbandoned = errors.New("the upload was given up: the file is being changed")
 
 // commit brings the service in step with the staged bytes; it does nothing when there is nothing
 // to send. The error says why the bytes are not on the service; they stay staged, and readable.
 func (c *content) commit(ctx context.Context) error {
-	select {
-	case c.token <- struct{}{}:
-		defer func() { <-c.token }()
-	case <-ctx.Done():
-		return ctx.Err()
+	done, err := c.takeToken(ctx)
+	if err != nil {
+		return err
 	}
+	defer done()
 	release, at, err := c.node.holdPath(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
 
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	if !c.node.detached() {
+		if cloned, err := c.commitClone(ctx, at); err != nil {
+			return c.endCommit(nil, writeback.Target{}, writeback.Committed{}, err)
+		} else if cloned {
+			c.tellMtime(ctx, at)
+			return nil
+		}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	staged, target, ok := c.beginCommit(at, cancel)
 	if !ok {
 		return nil
 	}
 	res, err := staged.Commit(ctx, target)
-	if err := c.endCommit(target, res, err); err != nil {
+	if err != nil && errors.Is(context.Cause(ctx), errAbandoned) && errors.Is(err, context.Canceled) {
+		err = errAbandoned
+	}
+	if err := c.endCommit(nil, target, res, err); err != nil {
 		return err
 	}
 	c.tellMtime(ctx, at) // it may have been set after target was made
 	return nil
 }
 
+// takeToken waits for the commit under way.
+func (c *content) takeToken(ctx context.Context) (release func(), err error) {
+	select {
+	case c.token <- struct{}{}:
+		return func() { <-c.token }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// commitTo commits a file that the service does not have to name in dir, over dst where that is not nil; the caller holds the token and
+// both paths, and gives the file its name when that went well. done is false when there is nothing to commit, or when it
+// takes longer than close may: the file is to be renamed here, and sent behind. ctx ends the commit.
+func (c *content) commitTo(ctx context.Context, dir *inode, name string, dst *inode) (done bool, err error) {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	defer context.AfterFunc(c.node.fs.ctx, end)()
+	if atMost := c.node.fs.opts.CloseWait; atMost > 0 {
+		ctx, end = context.WithTimeout(ctx, atMost)
+		defer end()
+	}
+	cause, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	staged, target, ok := c.beginCommit(path.Join(dir.path(), name), cancel)
+	if !ok {
+		return false, nil
+	}
+	if dst != nil && !dst.isAside() {
+		dst.content.mu.Lock()
+		if dst.content.occupant != nil {
+			replaces := *dst.content.occupant
+			replaces.Path = target.Path
+			target.Replaces = &replaces
+		}
+		dst.content.mu.Unlock()
+	}
+	c.mu.Lock()
+	c.waiters++ // it is not to be given up: somebody waits
+	c.mu.Unlock()
+	res, err := staged.Commit(cause, target)
+	c.mu.Lock()
+	c.waiters--
+	c.mu.Unlock()
+	if err != nil && errors.Is(err, context.DeadlineExceeded) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = errAbandoned
+	}
+	err = c.endCommit(dir, target, res, err)
+	if errors.Is(err, errAbandoned) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // holdPath holds the path of the inode, wherever it is renamed to before that succeeds.
 func (n *inode) holdPath(ctx context.Context) (release func(), at string, err error) {
-	release, held, err := n.fs.paths.acquireMoving(ctx, func() []string { return []string{n.path()} })
+	release, held, err := n.fs.hold(ctx, func() []string { return []string{n.path()} })
 	if err != nil {
 		return nil, "", err
 	}
 	return release, held[0], nil
 }
 
+// hold holds the paths that where returns, wherever they move to before that succeeds. Nothing is left to be deleted
+// at or below them then.
+func (f *FS) hold(ctx context.Context, where func() []string) (release func(), held []string, err error) {
+	release, held, err = f.paths.acquireMoving(ctx, where)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := f.deletes.settle(ctx, held); err != nil {
+		release()
+		return nil, nil, err
+	}
+	return release, held, nil
+}
+
 // beginCommit returns what is to be committed, or false when that is nothing. The caller holds
 // the token and the path.
-func (c *content) beginCommit(at string, cancel context.CancelFunc) (*writeback.File, writeback.Target, bool) {
+func (c *content) beginCommit(at string, cancel context.CancelCauseFunc) (*writeback.File, writeback.Target, bool) {
 	if c.node.detached() {
 		return nil, writeback.Target{}, false
 	}
@@ -83,17 +180,11 @@ func (c *content) beginCommit(at string, cancel context.CancelFunc) (*writeback.
 		return nil, writeback.Target{}, false
 	}
 	c.stop = cancel
-	target := writeback.Target{Path: at, Mtime: c.mtime, ImplicitMtime: !c.mtimeSet}
-	if c.occupant != nil {
-		replaces := *c.occupant
-		replaces.Path = at
-		target.Replaces = &replaces
-	}
-	return c.staged, target, true
+	return c.staged, c.targetLocked(at), true
 }
 
-// endCommit takes over the outcome of a commit.
-func (c *content) endCommit(target writeback.Target, res writeback.Committed, err error) error {
+// endCommit takes over the outcome of a commit; dir is where a conflict copy is, nil for the directory of the file.
+func (c *content) endCommit(dir *inode, target writeback.Target, res writeback.Committed, err error) error {
 	f := c.node.fs
 	conflict := errors.Is(err, writeback.ErrConflict)
 	if err != nil && !conflict && c.node.detached() {
@@ -101,7 +192,7 @@ func (c *content) endCommit(target writeback.Target, res writeback.Committed, er
 	}
 	f.tree.mu.Lock()
 	if conflict {
-		c.node.moveToConflictLocked(path.Base(res.Entry.Path))
+		c.node.moveToConflictLocked(dir, path.Base(res.Entry.Path))
 	}
 	if err == nil || conflict {
 		c.node.touchedLocked()
@@ -111,13 +202,16 @@ func (c *content) endCommit(target writeback.Target, res writeback.Committed, er
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stop = nil
+	if errors.Is(err, errAbandoned) {
+		return err // nothing is wrong with it
+	}
 	if err != nil && !conflict {
 		c.failure = err
 		c.failures++
 		c.retryAt = f.opts.Now().Add(retryDelay(c.failures))
 		return err
 	}
-	c.failure, c.failures = nil, 0
+	c.failure, c.failures, c.retryAt = nil, 0, time.Time{}
 	if res.Entry.FsID != 0 {
 		c.previous, c.committed = c.committed, res.Entry
 		c.occupant, c.digests = &res.Entry, res.Digests
@@ -128,27 +222,35 @@ func (c *content) endCommit(target writeback.Target, res writeback.Committed, er
 	return err
 }
 
+// maxConflicts is how many conflict copies are remembered to be shown.
+const maxConflicts = 100
+
 // moveToConflictLocked gives the inode the name under which its bytes were committed because
 // somebody else's file is at its own. It needs tree.mu.
-func (n *inode) moveToConflictLocked(name string) {
-	dir := n.parent
-	if dir == nil {
+func (n *inode) moveToConflictLocked(dir *inode, name string) {
+	if n.parent == nil {
 		return
+	}
+	if dir == nil {
+		dir = n.parent
 	}
 	n.fs.opts.Log.Warn("the file was changed on the drive meanwhile; this version was kept as a conflict copy",
 		"path", n.pathLocked(), "copy", name)
 	n.detachLocked()
 	dir.attachLocked(name, n)
+	t := &n.fs.tree
+	t.conflicts = append(t.conflicts, n.pathLocked())
+	t.conflicts = t.conflicts[max(0, len(t.conflicts)-maxConflicts):]
 	dir.listing.stale = n.fs.opts.Now()
 }
 
-// abandon ends the commit under way, if there is one that nobody waits for: the file is losing
+// abandon ends the commit under way, if there is one that nobody waits for: the file is being changed, or is losing
 // its name.
 func (c *content) abandon() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stop != nil && c.waiters == 0 {
-		c.stop()
+		c.stop(errAbandoned)
 	}
 }
 
@@ -161,6 +263,9 @@ func (c *content) setMtime(ctx context.Context, t time.Time) {
 	c.mtime, c.mtimeDirty, c.mtimeSet = t, !same, true
 	open := c.staged != nil && c.staged.Dirty()
 	c.mu.Unlock()
+	if open && c.node.fs.opts.Background {
+		c.saveAgain()
+	}
 	if same || open || c.node.fs.opts.ReadOnly {
 		return
 	}
@@ -176,12 +281,11 @@ func (c *content) setMtime(ctx context.Context, t time.Time) {
 
 // sendMtime is tellMtime for callers that hold nothing.
 func (c *content) sendMtime(ctx context.Context) {
-	select {
-	case c.token <- struct{}{}:
-		defer func() { <-c.token }()
-	case <-ctx.Done():
+	done, err := c.takeToken(ctx)
+	if err != nil {
 		return
 	}
+	defer done()
 	release, at, err := c.node.holdPath(ctx)
 	if err != nil {
 		return

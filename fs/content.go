@@ -21,26 +21,30 @@ type content struct {
 	node  *inode
 	token chan struct{} // holds one element while a commit runs
 
+	saving sync.Mutex // held while the journal is told of the file; before every other lock
+
 	// Guarded by mu, which is a leaf: nothing is locked under it.
 	mu         sync.Mutex
-	committed  remote.Entry       // what the unstaged bytes are; the zero Entry: nothing
-	previous   remote.Entry       // the version our last commit replaced; a lagging listing may show it
-	occupant   *remote.Entry      // what this mount believes is at the path; nil: nothing
-	digests    []string           // MD5 of the 4 MiB blocks of committed, when known
-	staged     *writeback.File    // nil: unchanged
-	base       *versionReader     // what staged reads unchanged blocks through; nil: staged is whole
-	mtime      time.Time          // what stat shows
-	mtimeDirty bool               // the service does not have mtime
-	mtimeSet   bool               // mtime was asked for, not just the time of a write
-	handles    int                // open handles
-	modes      [2]int             // handles the kernel has, by ioMode
-	writers    int                // those of them that may write
-	waiters    int                // callers waiting in close(2) or fsync(2)
-	stop       context.CancelFunc // ends the commit under way; nil: none
-	failure    error              // of the last commit, until one succeeds
-	failures   int                // in a row
-	retryAt    time.Time          // not before; valid when failures > 0
+	committed  remote.Entry            // what the unstaged bytes are; the zero Entry: nothing
+	previous   remote.Entry            // the version our last commit replaced; a lagging listing may show it
+	occupant   *remote.Entry           // what this mount believes is at the path; nil: nothing
+	digests    []string                // MD5 of the 4 MiB blocks of committed, when known
+	clone      *clone                  // a copy of another file, begun and not committed; staged is empty then
+	staged     *writeback.File         // nil: unchanged
+	base       *versionReader          // what staged reads unchanged blocks through; nil: staged is whole
+	mtime      time.Time               // what stat shows
+	mtimeDirty bool                    // the service does not have mtime
+	mtimeSet   bool                    // mtime was asked for, not just the time of a write
+	handles    int                     // open handles
+	modes      [2]int                  // handles the kernel has, by ioMode
+	writers    int                     // those of them that may write
+	waiters    int                     // callers waiting in close(2) or fsync(2)
+	stop       context.CancelCauseFunc // ends the commit under way; nil: none
+	failure    error                   // of the last commit, until one succeeds
+	failures   int                     // in a row
+	retryAt    time.Time               // not before
 
+	paged        bool   // it was open through the page cache
 	wholeVersion string // the one version that was ever shown by passthrough; "": none
 }
 
@@ -101,6 +105,9 @@ func sameVersion(a, b remote.Entry) bool {
 func (c *content) sizeAndMtime() (size int64, mtime time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.clone != nil {
+		return c.clone.size, c.mtime
+	}
 	if c.staged != nil {
 		return c.staged.Size(), c.mtime
 	}
@@ -166,25 +173,43 @@ func (v *versionReader) at(e remote.Entry) *blockcache.Reader {
 
 // ReadAt implements writeback.Base: p is filled unless the content ends. It fails with
 // remote.ErrChanged when the service no longer has these bytes.
-func (v *versionReader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+func (v *versionReader) ReadAt(ctx context.Context, p []byte, off int64) (n int, err error) {
+	err = v.read(ctx, off, func(r *blockcache.Reader) error {
+		n, err = r.ReadAt(ctx, p, off)
+		return err
+	})
+	return n, err
+}
+
+// ReadVector is ReadAt without copying, as blockcache.Reader's.
+func (v *versionReader) ReadVector(ctx context.Context, p []byte, off int64) (out *blockcache.Vector, err error) {
+	err = v.read(ctx, off, func(r *blockcache.Reader) error {
+		out, err = r.ReadVector(ctx, p, off)
+		return err
+	})
+	return out, err
+}
+
+// read has do read from the reader of the current version, and again when that has gone meanwhile.
+func (v *versionReader) read(ctx context.Context, off int64, do func(*blockcache.Reader) error) error {
 	for {
 		e := v.c.version()
 		if off >= e.Size {
-			return 0, io.EOF
+			return io.EOF
 		}
-		n, err := v.at(e).ReadAt(ctx, p, off)
+		err := do(v.at(e))
 		if errors.Is(err, blockcache.ErrClosed) && v.c.version().Version() != e.Version() {
 			continue // a reader of the newer version closed ours
 		}
 		if !errors.Is(err, remote.ErrNotExist) && !errors.Is(err, remote.ErrChanged) {
-			return n, err
+			return err
 		}
 		moved, waitErr := v.c.movedOn(ctx, e)
 		if waitErr != nil {
-			return 0, waitErr
+			return waitErr
 		}
 		if !moved {
-			return 0, errors.Join(remote.ErrChanged, err)
+			return errors.Join(remote.ErrChanged, err)
 		}
 	}
 }
@@ -252,10 +277,17 @@ func (c *content) clear(ctx context.Context) error {
 
 // truncate sets the size in bytes.
 func (c *content) truncate(ctx context.Context, size int64) error {
+	if size == 0 {
+		c.takeClone()
+	}
+	if err := c.unclone(ctx); err != nil {
+		return err
+	}
 	staged, err := c.stage()
 	if err != nil {
 		return err
 	}
+	c.abandon()
 	if err := staged.Truncate(ctx, size); err != nil {
 		return err
 	}
@@ -265,10 +297,14 @@ func (c *content) truncate(ctx context.Context, size int64) error {
 
 // write stages p at byte offset off.
 func (c *content) write(ctx context.Context, p []byte, off int64) (int, error) {
+	if err := c.unclone(ctx); err != nil {
+		return 0, err
+	}
 	staged, err := c.stage()
 	if err != nil {
 		return 0, err
 	}
+	c.abandon()
 	n, err := staged.WriteAt(ctx, p, off)
 	if n > 0 {
 		c.modified()
@@ -281,6 +317,7 @@ func (c *content) modified() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mtime, c.mtimeDirty, c.mtimeSet = c.node.fs.opts.Now(), true, false
+	c.retryAt = time.Time{} // another content, another try
 }
 
 // opened notes a handle. It returns false, and notes nothing, for one that may write while others read
@@ -298,15 +335,16 @@ func (c *content) opened(writable bool) bool {
 	return true
 }
 
-// closed forgets a handle and reports whether nobody is left who may write.
-func (c *content) closed(writable bool) (lastWriter bool) {
+// closed forgets a handle and reports whether nobody is left who may write although there is something to send: what an open that
+// comes next changes is that handle's.
+func (c *content) closed(writable bool) (unsent bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.handles--
 	if writable {
 		c.writers--
 	}
-	return c.writers == 0
+	return c.writers == 0 && (c.occupant == nil || c.clone != nil || c.staged != nil && c.staged.Dirty())
 }
 
 // discard drops the staged copy when nobody needs it any more: no handle is open, and it holds
@@ -321,7 +359,7 @@ func (c *content) discard(wanted bool) {
 	if wanted {
 		c.keepLocked()
 	}
-	c.staged, c.base = nil, nil
+	c.staged, c.base, c.clone = nil, nil, nil
 	c.mu.Unlock()
 
 	c.node.fs.dirty.remove(c)

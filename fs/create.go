@@ -28,7 +28,7 @@ func (d *dirNode) Create(ctx context.Context, name string, flags, _ uint32, out 
 
 // create makes a new file, or opens the one that turned up since the kernel looked.
 func (f *FS) create(ctx context.Context, dir *inode, name string, flags, tid uint32) (*inode, *handle, error) {
-	if f.opts.ReadOnly {
+	if dir.refuses(name) {
 		return nil, nil, errReadOnly
 	}
 	if err := checkName(name); err != nil {
@@ -67,7 +67,7 @@ func (f *FS) create(ctx context.Context, dir *inode, name string, flags, tid uin
 // Tmpfile makes a file without a name; it lives in staging only and ends with its last close.
 func (d *dirNode) Tmpfile(ctx context.Context, flags, _ uint32, out *fuse.EntryOut) (*fusefs.Inode, fusefs.FileHandle, uint32, syscall.Errno) {
 	f := d.n.fs
-	if f.opts.ReadOnly {
+	if d.n.readOnly() {
 		return nil, nil, 0, syscall.EROFS
 	}
 	waiting, stop := f.patient(ctx)
@@ -98,13 +98,13 @@ func (d *dirNode) Mkdir(ctx context.Context, name string, _ uint32, out *fuse.En
 }
 
 func (f *FS) mkdir(ctx context.Context, dir *inode, name string) (*inode, error) {
-	if f.opts.ReadOnly {
+	if dir.refuses(name) {
 		return nil, errReadOnly
 	}
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	release, held, err := f.paths.acquireMoving(ctx, func() []string { return []string{path.Join(dir.path(), name)} })
+	release, held, err := f.hold(ctx, func() []string { return []string{path.Join(dir.path(), name)} })
 	if err != nil {
 		return nil, err
 	}

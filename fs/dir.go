@@ -12,6 +12,7 @@ import (
 // dirNode is the kernel's view of a directory.
 type dirNode struct {
 	fusefs.Inode
+	noXattrs
 	n *inode
 }
 
@@ -74,7 +75,7 @@ func (d *dirNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.Attr
 // says (docs/semantics.md#permissions).
 func (d *dirNode) Setattr(_ context.Context, _ fusefs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
 	f := d.n.fs
-	if f.opts.ReadOnly {
+	if d.n.readOnly() {
 		return syscall.EROFS
 	}
 	if t, ok := in.GetMTime(); ok {
@@ -88,7 +89,7 @@ func (d *dirNode) Setattr(_ context.Context, _ fusefs.FileHandle, in *fuse.SetAt
 
 // Unlink removes a file.
 func (d *dirNode) Unlink(ctx context.Context, name string) syscall.Errno {
-	if d.n.fs.opts.ReadOnly {
+	if d.n.refuses(name) {
 		return syscall.EROFS
 	}
 	waiting, stop := d.n.fs.patient(ctx)
@@ -98,7 +99,7 @@ func (d *dirNode) Unlink(ctx context.Context, name string) syscall.Errno {
 
 // Rmdir removes an empty directory.
 func (d *dirNode) Rmdir(ctx context.Context, name string) syscall.Errno {
-	if d.n.fs.opts.ReadOnly {
+	if d.n.refuses(name) {
 		return syscall.EROFS
 	}
 	waiting, stop := d.n.fs.patient(ctx)
@@ -108,12 +109,12 @@ func (d *dirNode) Rmdir(ctx context.Context, name string) syscall.Errno {
 
 // Rename moves an entry.
 func (d *dirNode) Rename(ctx context.Context, name string, newParent fusefs.InodeEmbedder, newName string, flags uint32) syscall.Errno {
-	if d.n.fs.opts.ReadOnly {
-		return syscall.EROFS
-	}
 	to, ok := newParent.(*dirNode)
 	if !ok {
 		return syscall.EXDEV
+	}
+	if d.n.refuses(name) || to.n.refuses(newName) {
+		return syscall.EROFS
 	}
 	waiting, stop := d.n.fs.patient(ctx)
 	defer stop()

@@ -5,66 +5,51 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sort"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// Pending is a file that this mount has and the service has not, as it now is.
-type Pending struct {
-	Path  string
-	Bytes int64  // size of the file
-	State string // "open", "committing", "failed" or "waiting"
-	Err   string // why the last commit failed, "" when none did
-}
-
-// Pending returns what is not on the service yet, by path.
-func (f *FS) Pending() []Pending {
-	var all []Pending
-	for _, c := range f.dirty.list() {
-		if c.node.detached() || !c.isLocal() {
-			continue
-		}
-		size, _ := c.sizeAndMtime()
-		p := Pending{Path: c.node.path(), Bytes: size}
-		p.State, p.Err = c.state()
-		all = append(all, p)
-	}
-	sort.Slice(all, func(i, j int) bool { return all[i].Path < all[j].Path })
-	return all
-}
-
-func (c *content) state() (state, failure string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.failure != nil {
-		failure = c.failure.Error()
-	}
-	switch {
-	case c.stop != nil:
-		return "committing", failure
-	case c.failures > 0:
-		return "failed", failure
-	case c.handles > 0:
-		return "open", failure
-	default:
-		return "waiting", failure
-	}
-}
-
-// Drain commits everything that is staged, of open files too, until ctx ends. The error names
-// what is left; it stays staged.
+// Drain commits everything that is staged, of open files too, several files at a time, until ctx ends. The error names
+// what is left; it stays staged, and what can be is promised to the next mount.
 func (f *FS) Drain(ctx context.Context) error {
+	var mu sync.Mutex
 	var errs []error
+	g := new(errgroup.Group)
+	g.SetLimit(f.opts.Uploads)
 	for _, c := range f.dirty.list() {
-		if c.node.detached() {
-			continue
-		}
-		if err := c.commit(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("commit %q: %w", c.node.path(), err))
-			continue
-		}
-		c.letGo()
+		g.Go(func() error {
+			if err := f.drainOne(ctx, c); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, fmt.Errorf("commit %q: %w", c.node.path(), err))
+			}
+			return nil
+		})
 	}
-	return errors.Join(errs...)
+	_ = g.Wait()
+	return errors.Join(append(errs, f.deletes.drain(ctx))...)
 }
+
+func (f *FS) drainOne(ctx context.Context, c *content) error {
+	if c.node.detached() {
+		return nil
+	}
+	err := errPaused
+	if !f.uploads.isPaused() {
+		err = c.commit(ctx)
+	}
+	if err == nil {
+		c.letGo()
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime) // a writer that waits for staging space holds the file
+	defer cancel()
+	return errors.Join(err, c.save(ctx))
+}
+
+// saveTime bounds how long the end of a mount waits for what is left to be made durable.
+const saveTime = 20 * time.Second
 
 func stack() string { return string(debug.Stack()) }

@@ -22,11 +22,13 @@ type errnoRow struct {
 // errnoTable is searched from the top; a test fails when a sentinel of remote has no row.
 var errnoTable = []errnoRow{
 	{remote.ErrChanged, syscall.ESTALE, false}, // before ErrNotExist: a file known here whose bytes are gone is both
+	{remote.ErrCancelled, syscall.ENOENT, false},
 	{remote.ErrNotExist, syscall.ENOENT, true},
 	{remote.ErrExist, syscall.EEXIST, true},
 	{remote.ErrName, syscall.EINVAL, true},
 	{remote.ErrLogin, syscall.EACCES, false},
 	{remote.ErrVerify, syscall.EACCES, false},
+	{remote.ErrPassword, syscall.EACCES, false},
 	{remote.ErrPermission, syscall.EACCES, false},
 	{remote.ErrNoSpace, syscall.ENOSPC, false},
 	{remote.ErrTooLarge, syscall.EFBIG, false},
@@ -45,6 +47,7 @@ var errnoTable = []errnoRow{
 	{remote.ErrAddress, syscall.EIO, false},
 	{remote.ErrUnsupported, syscall.ENOTSUP, true},
 	{writeback.ErrStagingFull, syscall.ENOSPC, false},
+	{writeback.ErrDamaged, syscall.EIO, false},
 	{writeback.ErrConflict, syscall.ESTALE, false},
 	{blockcache.ErrTimeout, syscall.ETIMEDOUT, false},
 	{blockcache.ErrClosed, syscall.EIO, true},
@@ -57,6 +60,9 @@ var errnoTable = []errnoRow{
 	{errNameTooLong, syscall.ENAMETOOLONG, true},
 	{errReadOnly, syscall.EROFS, true},
 	{errUnmounting, syscall.EIO, true},
+	{errOpen, syscall.EBUSY, true},
+	{errPaused, syscall.EAGAIN, true},
+	{errAbandoned, syscall.EINTR, true},
 }
 
 // Failures of this room's own.
@@ -65,6 +71,7 @@ var (
 	errNotDir      = errors.New("not a directory")
 	errNameTooLong = errors.New("name longer than 255 bytes")
 	errReadOnly    = errors.New("the mount is read-only")
+	errPaused      = errors.New("uploads are paused")
 	errUnmounting  = errors.New("the file system is being unmounted")
 )
 

@@ -11,14 +11,18 @@ import (
 // fileNode is the kernel's view of a file.
 type fileNode struct {
 	fusefs.Inode
+	noXattrs
 	n *inode
 }
 
 var (
-	_ fusefs.NodeGetattrer = (*fileNode)(nil)
-	_ fusefs.NodeSetattrer = (*fileNode)(nil)
-	_ fusefs.NodeOpener    = (*fileNode)(nil)
-	_ fusefs.NodeStatfser  = (*fileNode)(nil)
+	_ fusefs.NodeGetattrer      = (*fileNode)(nil)
+	_ fusefs.NodeSetattrer      = (*fileNode)(nil)
+	_ fusefs.NodeOpener         = (*fileNode)(nil)
+	_ fusefs.NodeStatfser       = (*fileNode)(nil)
+	_ fusefs.NodeCopyFileRanger = (*fileNode)(nil)
+	_ fusefs.NodeGetxattrer     = (*fileNode)(nil)
+	_ fusefs.NodeListxattrer    = (*fileNode)(nil)
 )
 
 func (f *fileNode) errno(op string, err error) syscall.Errno {
@@ -37,7 +41,7 @@ func (f *fileNode) Getattr(_ context.Context, _ fusefs.FileHandle, out *fuse.Att
 // Setattr truncates and sets the time; mode and owner are accepted and stay what the mount says
 // (docs/semantics.md#permissions). A truncation without an open writer commits at once.
 func (f *fileNode) Setattr(ctx context.Context, fh fusefs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
-	if f.n.fs.opts.ReadOnly {
+	if f.n.readOnly() {
 		return syscall.EROFS
 	}
 	waiting, stop := f.n.fs.patient(ctx)
@@ -67,8 +71,8 @@ func (c *content) resize(ctx context.Context, size int64) error {
 		return c.node.fs.split(c.node)
 	}
 	err := c.truncate(ctx, size)
-	if lastWriter := c.closed(true); err == nil && lastWriter {
-		err = c.commitFor(ctx)
+	if unsent := c.closed(true); err == nil && unsent {
+		err = c.closeFor(ctx)
 	}
 	c.letGo()
 	return err
@@ -76,6 +80,9 @@ func (c *content) resize(ctx context.Context, size int64) error {
 
 // Open opens the file.
 func (f *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
+	if flags&syscall.O_ACCMODE != syscall.O_RDONLY && f.n.readOnly() {
+		return nil, 0, syscall.EROFS
+	}
 	waiting, stop := f.n.fs.patient(ctx)
 	defer stop()
 	h, err := f.n.content.open(waiting, flags, callerOf(ctx))

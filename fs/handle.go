@@ -15,6 +15,7 @@ import (
 
 	"github.com/teraboxfs/teraboxfs/blockcache"
 	"github.com/teraboxfs/teraboxfs/remote"
+	"github.com/teraboxfs/teraboxfs/writeback"
 )
 
 // handle is one open file.
@@ -91,7 +92,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	waiting, stop := f.patient(ctx)
 	defer stop()
 	began := f.opts.Now()
-	n, err := h.readAt(waiting, dest, off)
+	result, err := h.read(waiting, dest, off)
 	if err != nil && !errors.Is(err, io.EOF) {
 		if now := f.opts.Now(); now.Sub(began) >= lateFailure && !errors.Is(err, context.Canceled) {
 			h.failed.Store(&readFailure{off: off, end: off + int64(len(dest)), until: now.Add(sameAnswer), err: err})
@@ -104,7 +105,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 		}
 		return nil, h.errno("read", err)
 	}
-	return fuse.ReadResultData(dest[:n]), 0
+	return result, 0
 }
 
 // condemn ends reading through a handle that was given wrong bytes before they were noticed, and makes
@@ -118,19 +119,32 @@ func (h *handle) condemn(err error) {
 	}
 }
 
-func (h *handle) readAt(ctx context.Context, p []byte, off int64) (int, error) {
-	if staged := h.c.stagedOrNil(); staged != nil {
-		return staged.ReadAt(ctx, p, off)
+// read returns the bytes from byte offset off; they lie in p where they have to be copied.
+func (h *handle) read(ctx context.Context, p []byte, off int64) (fuse.ReadResult, error) {
+	if err := h.c.unclone(ctx); err != nil {
+		return nil, err
 	}
-	return h.reader.ReadAt(ctx, p, off)
+	if staged := h.c.stagedOrNil(); staged != nil {
+		n, err := staged.ReadAt(ctx, p, off)
+		if !errors.Is(err, writeback.ErrClosed) { // else it was a clone, and is committed
+			return fuse.ReadResultData(p[:n]), err
+		}
+	}
+	v, err := h.reader.ReadVector(ctx, p, off)
+	if v == nil {
+		return fuse.ReadResultData(nil), err
+	}
+	return &vectorResult{v}, err
 }
 
 // Write stages data at byte offset off.
 func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
 	waiting, stop := h.c.node.fs.patient(ctx)
 	defer stop()
-	h.wrote.Store(true)
 	n, err := h.c.write(waiting, data, off)
+	if n > 0 {
+		h.wrote.Store(true) // not before: a flush for somebody's copy of the descriptor would commit what was there
+	}
 	return uint32(n), h.errno("write", err)
 }
 
@@ -141,19 +155,19 @@ func (h *handle) Flush(ctx context.Context) syscall.Errno {
 	if !h.wrote.Load() || !h.calledByOpener(ctx) {
 		return 0
 	}
-	return h.commit(ctx, "close")
+	return h.finish(ctx, "close", h.c.closeFor)
 }
 
-// Fsync commits whatever is staged of the file.
+// Fsync commits whatever is staged of the file, in background mode to this machine.
 func (h *handle) Fsync(ctx context.Context, _ uint32) syscall.Errno {
-	return h.commit(ctx, "fsync")
+	return h.finish(ctx, "fsync", h.c.syncFor)
 }
 
-func (h *handle) commit(ctx context.Context, op string) syscall.Errno {
+func (h *handle) finish(ctx context.Context, op string, do func(context.Context) error) syscall.Errno {
 	waiting, stop := h.c.node.fs.patient(ctx)
 	defer stop()
 	wrote := h.wrote.Swap(false)
-	err := h.c.commitFor(waiting)
+	err := do(waiting)
 	if err != nil && wrote {
 		h.wrote.Store(true)
 	}
@@ -177,9 +191,13 @@ func (h *handle) Release(context.Context) syscall.Errno {
 	f := h.c.node.fs
 	defer h.c.left(h.mode)
 	h.reader.Close()
-	lastWriter := h.c.closed(h.writable)
-	if h.writable && lastWriter && !h.c.node.detached() {
-		if err := h.c.commit(f.ctx); err != nil && !errors.Is(err, context.Canceled) { // canceled: it is losing its name
+	unsent := h.c.closed(h.writable)
+	if h.writable && unsent && !h.c.node.detached() && !h.c.resting(f.opts.Now()) {
+		finish := h.c.commit
+		if h.c.local() && !h.c.cloning() {
+			finish = h.c.promise
+		}
+		if err := finish(f.ctx); err != nil && !errors.Is(err, errAbandoned) {
 			f.opts.Log.Error("committed neither by close nor now; it will be tried again",
 				"path", h.c.node.path(), "err", err)
 		}
@@ -208,6 +226,10 @@ func (h *handle) Allocate(ctx context.Context, off, size uint64, mode uint32) sy
 	}
 	waiting, stop := h.c.node.fs.patient(ctx)
 	defer stop()
+	if err := h.c.unclone(waiting); err != nil {
+		return h.errno("fallocate", err)
+	}
+	h.c.abandon()
 	staged, err := h.c.stage()
 	if err != nil {
 		return h.errno("fallocate", err)

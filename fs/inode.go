@@ -18,6 +18,7 @@ type inode struct {
 
 	content *content   // files only; never changes
 	listing *directory // directories only; never changes
+	guest   bool       // it is at Options.Guest or below; set before anybody sees it, and nothing is moved in or out
 
 	// Guarded by fs.tree.mu.
 	parent  *inode    // nil for the root, and once the inode has no name
@@ -35,6 +36,8 @@ type tree struct {
 	nextIno uint64
 	nextGen uint64
 	seq     uint64 // counts this mount's own changes of names
+
+	conflicts []string // paths of the conflict copies made, the last maxConflicts
 }
 
 func (n *inode) isDir() bool { return n.listing != nil }
@@ -45,6 +48,20 @@ func (n *inode) path() string {
 	n.fs.tree.mu.RLock()
 	defer n.fs.tree.mu.RUnlock()
 	return n.pathLocked()
+}
+
+// isAside says whether the file waits for its last close under another name.
+func (n *inode) isAside() bool {
+	n.fs.tree.mu.RLock()
+	defer n.fs.tree.mu.RUnlock()
+	return n.asideIn != nil
+}
+
+// baseName returns the name of the inode in its directory, or the last one it had.
+func (n *inode) baseName() string {
+	n.fs.tree.mu.RLock()
+	defer n.fs.tree.mu.RUnlock()
+	return n.name
 }
 
 // pathLocked needs tree.mu.
@@ -92,6 +109,9 @@ func (dir *inode) attachLocked(name string, n *inode) {
 	if old := dir.listing.children[name]; old != nil {
 		old.detachLocked()
 	}
+	if !n.guest && (dir.guest || dir.hostsLocked(name)) {
+		n.guest = true
+	}
 	n.parent, n.name, n.asideIn = dir, name, nil
 	dir.listing.children[name] = n
 	delete(dir.listing.tombs, name)
@@ -121,4 +141,12 @@ func (dir *inode) buryLocked(name string, fsID uint64) {
 	now := dir.fs.opts.Now()
 	dir.listing.tombs[name] = tomb{fsID: fsID, change: dir.fs.tree.seq, until: now.Add(listingLag)}
 	dir.mtime = now
+}
+
+// hideLocked keeps the tomb of name from lapsing: the entry is still to be deleted. It needs tree.mu.
+func (dir *inode) hideLocked(name string) {
+	if t, ok := dir.listing.tombs[name]; ok {
+		t.pending = true
+		dir.listing.tombs[name] = t
+	}
 }

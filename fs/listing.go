@@ -33,9 +33,10 @@ type directory struct {
 
 // tomb marks a name that this mount removed.
 type tomb struct {
-	fsID   uint64 // the entry removed; another one under the name is news
-	change uint64 // tree.seq at the removal
-	until  time.Time
+	fsID    uint64 // the entry removed; another one under the name is news
+	pending bool   // it is still to be deleted: until then it is hidden
+	change  uint64 // tree.seq at the removal
+	until   time.Time
 }
 
 // listFlight is one listing on its way, shared by all who wait for it.
@@ -65,10 +66,10 @@ func newDirectory() *directory {
 // It returns remote.ErrNotExist when there is none. ctx only stops the waiting.
 func (dir *inode) child(ctx context.Context, name string) (*inode, error) {
 	f := dir.fs
-	if f.opts.DirCache == 0 {
+	if dir.listingLife() == 0 {
 		return dir.statChild(ctx, name)
 	}
-	err := dir.refresh(ctx, f.opts.Now().Add(-f.opts.DirCache))
+	err := dir.refresh(ctx, f.opts.Now().Add(-dir.listingLife()))
 	f.tree.mu.RLock()
 	defer f.tree.mu.RUnlock()
 	if n := dir.listing.children[name]; n != nil {
@@ -122,7 +123,7 @@ func (dir *inode) refresh(ctx context.Context, notBefore time.Time) error {
 			f.tree.mu.Unlock()
 			return nil
 		}
-		if !l.asked.IsZero() && f.opts.DirCache > 0 && f.opts.Now().Sub(l.failed) < staleRetry {
+		if !l.asked.IsZero() && dir.listingLife() > 0 && f.opts.Now().Sub(l.failed) < staleRetry {
 			f.tree.mu.Unlock()
 			return nil
 		}
@@ -160,6 +161,9 @@ func (dir *inode) list(ctx context.Context, flight *listFlight, q question) {
 	case err == nil:
 		dir.mergeLocked(entries, q)
 		l.asked, l.failed = flight.asked, time.Time{}
+	case errors.Is(err, remote.ErrNotExist) && dir.parent != nil && dir.keepsLocked():
+		dir.mergeLocked(nil, q) // its commits make it again
+		l.asked, l.failed, flight.err = flight.asked, time.Time{}, nil
 	case errors.Is(err, remote.ErrNotExist) && dir.parent != nil:
 		dir.parent.applyLocked(dir.name, nil, q)
 	default:
@@ -212,7 +216,7 @@ func (f *FS) fetchAt(ctx context.Context, p string) (map[string]remote.Entry, er
 // mergeLocked brings all children in line with a whole listing. It needs tree.mu.
 func (dir *inode) mergeLocked(entries map[string]remote.Entry, q question) {
 	for name, t := range dir.listing.tombs {
-		if q.at.After(t.until) && q.seq >= t.change {
+		if !t.pending && q.at.After(t.until) && q.seq >= t.change {
 			delete(dir.listing.tombs, name)
 		}
 	}
@@ -235,13 +239,13 @@ func (dir *inode) applyLocked(name string, e *remote.Entry, q question) {
 		return
 	}
 	if e == nil {
-		if n != nil && !(q.lags && q.at.Before(n.until)) {
+		if n != nil && !(q.lags && q.at.Before(n.until)) && !(n.isDir() && n.keepsLocked()) {
 			n.detachLocked()
 		}
 		return
 	}
 	if t, buried := dir.listing.tombs[name]; buried &&
-		(t.change > q.seq || t.fsID == e.FsID && q.lags && q.at.Before(t.until)) || dir.holdsAside(name) {
+		(t.change > q.seq || t.pending && t.fsID == e.FsID || t.fsID == e.FsID && q.lags && q.at.Before(t.until)) || dir.holdsAside(name) {
 		return
 	}
 	switch {
@@ -282,7 +286,7 @@ type dirEntry struct {
 // known is older than the directory cache allows.
 func (dir *inode) entries(ctx context.Context) ([]dirEntry, error) {
 	f := dir.fs
-	if err := dir.refresh(ctx, f.opts.Now().Add(-f.opts.DirCache)); err != nil {
+	if err := dir.refresh(ctx, f.opts.Now().Add(-dir.listingLife())); err != nil {
 		return nil, err
 	}
 	f.tree.mu.RLock()

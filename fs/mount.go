@@ -17,6 +17,9 @@ const (
 	maxRequest   = 1 << 20  // bytes in one READ or WRITE
 	maxInFlight  = 48 << 20 // bytes of request buffers go-fuse may hold
 	maxBackgound = 64       // read-ahead requests the kernel may have open
+
+	// drainTime bounds how long a mount that was taken away from outside goes on sending; the next mount sends the rest.
+	drainTime = 60 * time.Second
 )
 
 // FS is one mounted file system.
@@ -31,10 +34,12 @@ type FS struct {
 	work   sync.WaitGroup // goroutines of spawn
 	closed chan struct{}  // closed when the kernel has let go and all work has ended
 
-	paths *pathLocks
-	tree  tree
-	dirty dirtySet
-	quota quotaCache
+	paths   *pathLocks
+	tree    tree
+	dirty   dirtySet
+	uploads uploads
+	quota   quotaCache
+	deletes deletes
 
 	spawnMu sync.Mutex
 	ending  bool        // guarded by spawnMu: no new goroutines
@@ -54,6 +59,7 @@ func Mount(dir string, o Options) (*FS, error) {
 	}
 	f.raiseReadAhead(dir)
 	f.spawn(f.retryLoop)
+	f.sendRestored()
 	go f.untilUnmounted() // ends with the mount; Wait waits for it
 	return f, nil
 }
@@ -64,7 +70,9 @@ func (f *FS) untilUnmounted() {
 	defer close(f.closed)
 	f.server.Wait()
 	if !f.drained.Load() {
-		if err := f.Drain(f.ctx); err != nil {
+		ctx, cancel := context.WithTimeout(f.ctx, drainTime)
+		defer cancel()
+		if err := f.Drain(ctx); err != nil {
 			f.opts.Log.Error("unmounted with files that are not on the drive; they stay staged", "err", err)
 		}
 	}
@@ -76,7 +84,7 @@ func newFS(o Options) (*FS, error) {
 	o.setDefaults()
 	f := &FS{opts: o, started: o.Now(), closed: make(chan struct{}), paths: newPathLocks()}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
-	f.quota.fs = f
+	f.quota.fs, f.uploads.fs, f.deletes.fs = f, f, f
 	f.tree.mu.Lock()
 	f.tree.root = f.newInodeLocked(0, true)
 	f.tree.root.ino = 1
@@ -89,6 +97,7 @@ func newFS(o Options) (*FS, error) {
 		return nil, err
 	}
 	f.quota.last, f.quota.asked = quota, o.Now()
+	f.restore()
 	return f, nil
 }
 
@@ -114,12 +123,13 @@ func (f *FS) fuseOptions() *fusefs.Options {
 		MaxReadAhead:             maxRequest,
 		MaxBackground:            maxBackgound,
 		MaxInflightRequestBytes:  maxInFlight,
-		DisableXAttrs:            true,
 		DisableSplice:            true, // replies come from memory, where splicing is slower
 		DirectMount:              true,
 		ExplicitDataCacheControl: true,
-		ExtraCapabilities:        fuse.CAP_ATOMIC_O_TRUNC, // tells open(O_TRUNC) from ftruncate
-		PanicHandler:             f.recovered,
+		// The first tells open(O_TRUNC) from ftruncate. With the second, which is true of files that have no modes, the kernel
+		// does not ask for security.capability before every write.
+		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2,
+		PanicHandler:      f.recovered,
 	}
 	if o.DefaultPermissions {
 		fo.MountOptions.Options = append(fo.MountOptions.Options, "default_permissions")

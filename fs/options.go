@@ -21,6 +21,8 @@ type Drive interface {
 	Remove(ctx context.Context, paths ...string) error
 	// Move renames from to to; overwrite replaces a file that is there.
 	Move(ctx context.Context, from, to string, overwrite bool) error
+	// Copy copies a file on the service; a taken target is remote.ErrExist.
+	Copy(ctx context.Context, from, to string) error
 	Quota(ctx context.Context) (remote.Quota, error)
 }
 
@@ -37,8 +39,17 @@ type Options struct {
 	Fetcher func(Located) blockcache.Fetcher // where the bytes of one version come from
 	Staging *writeback.Store                 // nil makes the mount read-only
 
+	Background bool          // close makes the content durable here, and it is sent behind; else close sends it
+	CloseWait  time.Duration // how long close waits for the service before it does so too; 0 is without bound
+	Uploads    int           // files sent at a time that nobody waits for; 0 is 4
+
 	Root     string // path in the drive that becomes the mount's root; "" is "/"
 	ReadOnly bool
+
+	// Guest is a path in the drive of a directory that is not the account's: nothing at it or below it can be changed, and its
+	// listings live for GuestCache. "" is none.
+	Guest      string
+	GuestCache time.Duration
 
 	DirCache        time.Duration // life of a directory's listing; 0 asks the service every time
 	AttrTimeout     time.Duration // how long the kernel may keep attributes
@@ -70,6 +81,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.FileMode == 0 {
 		o.FileMode = 0o644
+	}
+	if o.Uploads <= 0 {
+		o.Uploads = 4
 	}
 	if o.Staging == nil {
 		o.ReadOnly = true

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -58,6 +59,7 @@ func (c *content) chooseMode(ready bool, e remote.Entry) (mode ioMode, ok bool) 
 		return 0, false
 	}
 	c.modes[mode]++
+	c.paged = c.paged || mode == ioCached
 	return mode, true
 }
 
@@ -104,7 +106,7 @@ func (h *handle) present() (fusefs.FileHandle, uint32, error) {
 	var file *os.File
 	var release func()
 	ready := false
-	if c.node.fs.opts.Passthrough && !h.writable && e.Size > 0 {
+	if c.node.fs.opts.Passthrough && !h.writable && e.Size > 0 && !h.inKernel(e.Size) {
 		file, release, ready = h.reader.at(e).Whole()
 	}
 	mode, ok := c.chooseMode(ready, e)
@@ -120,6 +122,44 @@ func (h *handle) present() (fusefs.FileHandle, uint32, error) {
 		return &wholeHandle{handle: h, file: file, release: release}, 0, nil
 	}
 	return h, fuse.FOPEN_KEEP_CACHE, nil // a remote change gives the path a new node, which has no pages yet
+}
+
+const (
+	cacheSamples = 8                      // places of a file where the kernel is asked whether it has the page
+	sampleTime   = 100 * time.Millisecond // how long an open waits for the answers
+)
+
+// inKernel reports whether the kernel still has most of the file, of size bytes, as pages of the mount: then
+// they are the quickest way. By passthrough it would read the cache's file, whose pages are others, and
+// mostly on disk alone.
+func (h *handle) inKernel(size int64) bool {
+	if h.node == nil || !h.c.wasCached() {
+		return false
+	}
+	answer := make(chan bool, 1)
+	h.c.node.fs.spawn(func(context.Context) {
+		found := 0
+		for i := range int64(cacheSamples) {
+			var b [1]byte
+			if n, _ := h.node.ReadCache(size/cacheSamples*i, b[:]); n > 0 {
+				found++
+			}
+		}
+		answer <- found > cacheSamples/2
+	})
+	select {
+	case yes := <-answer:
+		return yes
+	case <-time.After(sampleTime): // the kernel answers by a request, which may be behind others
+		return false
+	}
+}
+
+// wasCached reports whether the kernel may have pages of the content.
+func (c *content) wasCached() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.paged
 }
 
 // abandon closes a handle that the kernel never heard of.

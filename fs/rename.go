@@ -36,10 +36,41 @@ func (f *FS) rename(ctx context.Context, dir *inode, name string, newDir *inode,
 	if err := compatible(src, dst); err != nil {
 		return err
 	}
+	src.abandonAll()
 	if dst != nil && !dst.isDir() {
 		dst.content.abandon()
 	}
-	release, held, err := f.paths.acquireMoving(ctx, func() []string {
+	commit := src.commitsByRename(newName)
+	if commit { // before the paths, as every commit
+		release, err := src.content.takeToken(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	if err := f.renameHeld(ctx, src, dst, dir, name, newDir, newName, commit); err != nil {
+		return err
+	}
+	src.followed()
+	return nil
+}
+
+// commitsByRename says whether the rename to newName is what sends the file: until now it was called temporary.
+func (n *inode) commitsByRename(newName string) bool {
+	if n.isDir() || n.fs.opts.Background || !isTemporary(n.baseName()) || isTemporary(newName) {
+		return false
+	}
+	c := n.content
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// A close that promised the content may have returned before its handle is released here.
+	return c.occupant == nil && c.staged != nil && c.staged.Dirty() && (c.writers == 0 || c.staged.Saved())
+}
+
+// renameHeld is rename between the checks and what follows from the new name: it holds both paths. With commit, which comes with the
+// token of src, the file is committed to the new path first, and nothing changes when that fails.
+func (f *FS) renameHeld(ctx context.Context, src, dst, dir *inode, name string, newDir *inode, newName string, commit bool) error {
+	release, held, err := f.hold(ctx, func() []string {
 		return []string{path.Join(dir.path(), name), path.Join(newDir.path(), newName)}
 	})
 	if err != nil {
@@ -55,7 +86,7 @@ func (f *FS) rename(ctx context.Context, dir *inode, name string, newDir *inode,
 	if src.isDir() {
 		return f.renameDir(ctx, src, dst, newDir, newName)
 	}
-	return f.renameFile(src, dst, newDir, newName)
+	return f.renameFile(ctx, src, dst, newDir, newName, commit)
 }
 
 // compatible says whether src may replace dst.
@@ -88,7 +119,7 @@ func (f *FS) renameDir(ctx context.Context, src, dst, newDir *inode, newName str
 
 // renameFile moves a file over dst, if there is one; both paths are held. A file the service has
 // not seen yet is renamed here only: its commit replaces what is at the new path in one step.
-func (f *FS) renameFile(src, dst, newDir *inode, newName string) error {
+func (f *FS) renameFile(ctx context.Context, src, dst, newDir *inode, newName string, commit bool) error {
 	if err := src.content.learnOccupant(f.ctx); err != nil {
 		return err
 	}
@@ -112,22 +143,32 @@ func (f *FS) renameFile(src, dst, newDir *inode, newName string) error {
 		dstID = id
 	}
 	srcID, _ := src.content.needsService()
-	if srcID != 0 {
-		if err := f.move(src, newDir, newName, dstID != 0); err != nil {
-			if dst != nil && dstID == 0 {
+	if srcID != 0 || commit {
+		var err error
+		if srcID != 0 {
+			err, commit = f.move(src, newDir, newName, dstID != 0), false
+		} else {
+			commit, err = src.content.commitTo(ctx, newDir, newName, dst)
+		}
+		if err != nil {
+			if dst != nil && dstID == 0 && dst.isAside() {
 				f.putBack(dst, newDir, newName)
 			}
 			return err
 		}
 	}
 	f.tree.mu.Lock()
-	defer f.tree.mu.Unlock()
 	if dst != nil {
 		dst.detachLocked()
 	}
 	src.renamedLocked(newDir, newName, srcID)
-	if srcID == 0 && dstID != 0 {
+	if srcID == 0 && dstID != 0 && !commit {
 		src.content.inherit(dst.content)
+	}
+	f.tree.mu.Unlock()
+	src.content.saveAgain()
+	if dst != nil {
+		dst.content.unsave() // not before: until src is promised in its place, it is
 	}
 	return nil
 }
@@ -166,4 +207,47 @@ func (c *content) inherit(dst *content) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.occupant = occupant
+}
+
+// abandonAll ends uploads that nobody waits for, of the file or of all below the directory: they hold its path.
+func (n *inode) abandonAll() {
+	for _, c := range n.contents() {
+		c.abandon()
+	}
+}
+
+// contents returns that of the file, or of every file below the directory that is known.
+func (n *inode) contents() []*content {
+	if !n.isDir() {
+		return []*content{n.content}
+	}
+	n.fs.tree.mu.RLock()
+	defer n.fs.tree.mu.RUnlock()
+	return n.contentsLocked(nil)
+}
+
+// contentsLocked needs tree.mu.
+func (n *inode) contentsLocked(all []*content) []*content {
+	for _, child := range n.listing.children {
+		if child.isDir() {
+			all = child.contentsLocked(all)
+		} else {
+			all = append(all, child.content)
+		}
+	}
+	return all
+}
+
+// followed has what is staged of a renamed file, or below a renamed directory, follow to the new path: in the journal, and on its
+// way to the service.
+func (n *inode) followed() {
+	for _, c := range n.contents() {
+		if c.stagedOrNil() == nil || !c.isLocal() {
+			continue
+		}
+		c.saveAgain()
+		if c.promised() {
+			n.fs.uploads.add(c)
+		}
+	}
 }

@@ -49,33 +49,41 @@ func (s *dirtySet) list() []*content {
 	return all
 }
 
-// retryLoop sends again what could not be committed while its file was open. It ends with ctx.
+// retryLoop has files sent that nobody will send: after a failure, or when they were left alone for a while. It ends with ctx.
 func (f *FS) retryLoop(ctx context.Context) {
 	tick := time.NewTicker(retryTick)
 	defer tick.Stop()
-	for {
+	for n := 0; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+		if n++; n%int(retryFirst/retryTick) == 0 {
+			f.deletes.start(true) // those that failed
+		}
 		for _, c := range f.dirty.list() {
-			if !c.dueForRetry(f.opts.Now()) {
-				continue
+			if c.dueForRetry(f.opts.Now()) {
+				f.uploads.add(c)
 			}
-			if err := c.commit(ctx); err != nil {
-				f.opts.Log.Warn("commit failed again; the bytes stay staged", "path", c.node.path(), "err", err)
-				continue
-			}
-			c.letGo()
 		}
 	}
 }
 
-// dueForRetry says whether a commit that failed is to be tried again: nobody holds the file open
-// who would do it on close.
+// dueForRetry says whether a file is to be sent although nobody asks: nobody holds it open who would on close, or it was
+// promised by fsync and has been left alone since.
 func (c *content) dueForRetry(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.failures > 0 && c.handles == 0 && c.stop == nil && now.After(c.retryAt)
+	if c.stop != nil || c.staged == nil || !c.staged.Dirty() || !now.After(c.retryAt) {
+		return false
+	}
+	return c.handles == 0 || c.staged.Saved()
+}
+
+// resting says whether a commit has just failed, and been told of, or is to wait for a better name.
+func (c *content) resting(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !now.After(c.retryAt)
 }

@@ -45,22 +45,62 @@ func (f *FS) removeFile(n *inode) error {
 		return err
 	}
 	fsID, needed := n.content.needsService()
+	n.content.unsave() // a crash must not bring it back once it is gone
+	var err error
 	switch {
 	case fsID == 0:
 	case needed:
-		return f.setAside(n)
-	default:
-		if err := f.opts.Drive.Remove(f.ctx, n.path()); err != nil && !errors.Is(err, remote.ErrNotExist) {
-			return err
+		if err = f.setAside(n); err == nil {
+			n.content.unsave() // a close may have saved it meanwhile
+			return nil
 		}
+	case f.opts.Background && f.deleteBehind(n):
+		return nil
+	default:
+		err = f.opts.Drive.Remove(f.ctx, n.path())
+	}
+	if err != nil && !errors.Is(err, remote.ErrNotExist) {
+		n.content.keepPromise()
+		return err
 	}
 	f.tree.mu.Lock()
-	defer f.tree.mu.Unlock()
 	if n.parent != nil {
 		n.parent.buryLocked(n.name, fsID)
 		n.detachLocked()
 	}
+	f.tree.mu.Unlock()
+	n.content.unsave() // a close may have saved it meanwhile
 	return nil
+}
+
+// deleteBehind has the file deleted in a batch, a moment later, and takes it from the tree. It returns false when that cannot be
+// promised.
+func (f *FS) deleteBehind(n *inode) bool {
+	n.content.mu.Lock()
+	e := *n.content.occupant
+	n.content.mu.Unlock()
+	e.Path = n.path()
+	f.tree.mu.Lock()
+	dir := n.parent
+	if dir == nil {
+		f.tree.mu.Unlock()
+		return false
+	}
+	name := n.name
+	dir.buryLocked(name, e.FsID)
+	dir.hideLocked(name)
+	n.detachLocked()
+	f.tree.mu.Unlock()
+	if err := f.deletes.add(dir, e); err != nil {
+		f.opts.Log.Warn("the journal of deletes could not be written; the file is deleted at once", "path", e.Path, "err", err)
+		f.tree.mu.Lock()
+		delete(dir.listing.tombs, name)
+		dir.attachLocked(name, n)
+		f.tree.mu.Unlock()
+		return false
+	}
+	n.content.unsave() // a close may have saved it meanwhile
+	return true
 }
 
 // learnOccupant finds out whether a commit that failed made the file all the same: its answer was lost.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
+	"github.com/teraboxfs/teraboxfs/internal/failpoint"
 	"github.com/teraboxfs/teraboxfs/remote"
 )
 
@@ -49,6 +51,7 @@ type commit struct {
 
 	// Progress.
 	state    state
+	earlier  *progress // of an earlier attempt; nil: none
 	uploadID string
 	sent     []bool // parts sent in this upload, their digests compared; nil: none vouched for
 	need     []int  // parts to send before create
@@ -63,6 +66,10 @@ type commit struct {
 	entry     remote.Entry  // from created on
 	unsure    *remote.Entry // made by a create and not verified; ours to replace
 	whole     string        // MD5 of the whole content, once it was needed
+
+	mu    sync.Mutex        // guards sent and noted while parts are sent
+	note  func(p *progress) // keeps the progress; nil: nobody does
+	noted time.Time         // when note was last called
 }
 
 // newCommit returns a commit of m in state sealed.
@@ -80,6 +87,7 @@ func (c *commit) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		failpoint.At("commit-" + next.String())
 		c.state = next
 	}
 	return nil
@@ -112,6 +120,9 @@ func (c *commit) precreate(ctx context.Context) (state, error) {
 	}
 	if err := ctx.Err(); err != nil {
 		return 0, err
+	}
+	if c.resume() {
+		return precreated, nil
 	}
 	pre, err := c.store.cfg.Uploader.Precreate(context.WithoutCancel(ctx), remote.PrecreateRequest{ // may make the file: see create
 		Path: c.path, Size: c.m.size, BlockList: c.announced(), Mtime: c.mtime, Conflict: c.rtype(),

@@ -5,7 +5,6 @@ import (
 	"io"
 	iofs "io/fs"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -22,8 +21,10 @@ const (
 // them. Names are relative to the staging directory.
 type Disk interface {
 	Create(name string) (DiskFile, error) // a new empty file, 0600; an existing name is an error
-	List() ([]string, error)              // the staging files in the directory itself
+	Open(name string) (DiskFile, error)   // an existing file
+	List() ([]string, error)              // the regular files in the directory itself
 	Rename(from, to string) error         // never replaces: iofs.ErrExist
+	Replace(from, to string) error        // Rename that replaces
 	Remove(name string) error
 	SyncDir(name string) error // makes renames and removals in the directory durable
 	Close() error              // ends the use of the directory; open files stay usable
@@ -35,6 +36,7 @@ type DiskFile interface {
 	io.WriterAt
 	Truncate(size int64) error // bytes added read as zeros
 	Punch(off, n int64) error  // the n bytes from off read as zeros, and their space is free
+	Size() (int64, error)      // in bytes
 	Sync() error               // makes content and size durable
 	Close() error
 }
@@ -64,6 +66,14 @@ func (d osDisk) Create(name string) (DiskFile, error) {
 	return osFile{f}, nil
 }
 
+func (d osDisk) Open(name string) (DiskFile, error) {
+	f, err := d.root.OpenFile(name, os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
 func (d osDisk) List() ([]string, error) {
 	entries, err := iofs.ReadDir(d.root.FS(), ".")
 	if err != nil {
@@ -71,7 +81,7 @@ func (d osDisk) List() ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if e.Type().IsRegular() && strings.HasSuffix(e.Name(), stageSuffix) {
+		if e.Type().IsRegular() {
 			names = append(names, e.Name())
 		}
 	}
@@ -88,6 +98,8 @@ func (d osDisk) Rename(from, to string) error {
 	return d.root.Rename(from, to)
 }
 
+func (d osDisk) Replace(from, to string) error { return d.root.Rename(from, to) }
+
 func (d osDisk) Remove(name string) error { return d.root.Remove(name) }
 
 func (d osDisk) SyncDir(name string) error {
@@ -102,5 +114,13 @@ func (d osDisk) Close() error { return d.root.Close() }
 
 // osFile is the real DiskFile.
 type osFile struct{ *os.File }
+
+func (f osFile) Size() (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
 
 func (f osFile) Punch(off, n int64) error { return owndir.Punch(f.File, off, n) }

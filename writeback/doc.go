@@ -10,6 +10,8 @@
 //     staging file) or absent (its bytes are those of the base, and zeros beyond the base).
 //   - part: the unit of an upload. A part is one block up to 4 GiB and a run of blocks beyond
 //     (remote.PartSize).
+//   - record: what the journal has of a file whose content is promised to be sent, whatever happens
+//     to the process or the machine (Save).
 //   - seal: fix the content and complete the digests, at the start of a commit.
 //   - claim: the service's word that it holds a part which was not sent to it. It is believed only
 //     after bytes were read back.
@@ -25,12 +27,13 @@
 //
 // A File has a gate and a mutex. The gate is held by whoever changes the content or commits it,
 // also over the network: writes, truncates and Close wait for a running commit, and their ctx ends
-// the wait. The mutex guards the block table for readers and is never held over the network, so
-// reads go on during a commit. The order is gate, File.mu, space.mu; Store.mu is taken with none
-// of these held.
+// the wait. A second gate, still, is held by whoever changes the content or its record, and by a commit only at its end,
+// so that Save need not wait for a commit. The mutex guards the block table for readers and is never held over
+// the network, so reads go on during a commit. The order is gate, still, File.mu, space.mu; Store.mu is taken with
+// neither File.mu nor space.mu held.
 //
-// Goroutines exist only inside Commit: one errgroup for hashing, one for the parts, both ended
-// before Commit returns. Parts in flight are bounded over all files by Config.Parts.
+// Goroutines exist only inside Commit and Save: errgroups for hashing and for the parts, a sync beside another, all ended
+// before these return. Parts in flight are bounded over all files by Config.Parts.
 //
 // # The commit as a state machine
 //
@@ -40,10 +43,14 @@
 // missing part, a claim that proves false and a conflict go back to sealed, a bounded number of
 // times.
 //
+// # The journal
+//
+// Save makes the content and its target durable; the next process finds both in Pending and goes on with Resume, at the part
+// reached. The files and their order are in docs/formats.md. Commit alone syncs nothing: its promise is the service. A
+// staging file without a record was still being written when its process died; it is moved to the recovered directory, where a
+// person can find it.
+//
 // # What it leaves to others
 //
-// Transport faults and pacing are retried in remote. Names, inodes and the choice of when to commit
-// are fs's. Nothing survives the process yet: the staging file of a process that died is moved to
-// the recovered directory, where a person can find it. fsync of staged data is therefore not called
-// before sending: the promise of Commit is the service.
+// Transport faults and pacing are retried in remote. Names, inodes and the choice of when to save and to commit are fs's.
 package writeback

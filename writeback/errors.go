@@ -24,6 +24,9 @@ var (
 	// The staged bytes are kept.
 	ErrDiffers = errors.New("the service holds other bytes than were committed")
 
+	// ErrDamaged: the staging file holds other bytes than were written to it. They are kept, and never committed.
+	ErrDamaged = errors.New("the staging disk has damaged the unsent bytes; 'teraboxfs queue export' copies what is left, 'queue cancel' gives it up")
+
 	// ErrNotCheap: Recreate would need bytes that are not here.
 	ErrNotCheap = errors.New("the content is needed and is not here")
 

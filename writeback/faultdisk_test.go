@@ -39,6 +39,31 @@ func (d *faultDisk) Create(name string) (DiskFile, error) {
 	return faultFile{f, d}, nil
 }
 
+func (d *faultDisk) Open(name string) (DiskFile, error) {
+	if _, err := d.check("open"); err != nil {
+		return nil, err
+	}
+	f, err := d.Disk.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return faultFile{f, d}, nil
+}
+
+func (d *faultDisk) Replace(from, to string) error {
+	if _, err := d.check("replace"); err != nil {
+		return err
+	}
+	return d.Disk.Replace(from, to)
+}
+
+func (d *faultDisk) SyncDir(name string) error {
+	if _, err := d.check("syncdir"); err != nil {
+		return err
+	}
+	return d.Disk.SyncDir(name)
+}
+
 func (d *faultDisk) Rename(from, to string) error {
 	if _, err := d.check("rename"); err != nil {
 		return err
@@ -71,6 +96,13 @@ func (f faultFile) Truncate(size int64) error {
 		return err
 	}
 	return f.DiskFile.Truncate(size)
+}
+
+func (f faultFile) Sync() error {
+	if _, err := f.d.check("sync"); err != nil {
+		return err
+	}
+	return f.DiskFile.Sync()
 }
 
 func (f faultFile) Punch(off, n int64) error {

@@ -39,6 +39,9 @@ type File struct {
 	// either suffices to read them.
 	gate gate
 
+	// still is held by whoever changes the content or its record, a commit only at its end. After gate.
+	still gate
+
 	mu      sync.RWMutex
 	base    Base  // nil: none; see Rebase
 	baseLen int64 // bytes of base that are still content; never grows: what a truncate cut off stays gone
@@ -52,12 +55,22 @@ type File struct {
 	settled uint64   // changes as of the last commit
 	closed  bool
 
-	// ragged: a failed write may have left bytes in stage behind size. Used inside gate only.
+	// What the journal has of the file. Changed inside still and mu both.
+	saved   *record       // nil: nothing
+	origin  *remote.Entry // what base reads, as the last Save was told
+	savedAt uint64        // changes as of saved
+	done    bool          // the staging file is marked as no longer wanted
+	kept    []keptStage   // what earlier records promise, until the next is written
+
+	// progress is the upload of the last commit, which failed; nil: none. Used inside gate only.
+	progress *progress
+
+	// ragged: a failed write may have left bytes in stage behind size. Used inside gate and still only.
 	ragged bool
 
 	// unsure is what an earlier commit made at the path without having verified it; nil when there
 	// is none. It is ours to replace, and no claim about the content is believed meanwhile.
-	// Used inside gate only.
+	// Changed inside gate and mu both.
 	unsure *remote.Entry
 
 	// attempt is what the last commit that failed may have made all the same; nil when it cannot
@@ -141,7 +154,14 @@ func (f *File) shut(keep bool) (kept bool, err error) {
 		return false, nil // closed before
 	}
 	defer f.gate.leave()
+	if err := f.still.enter(context.Background()); err != nil {
+		return false, err
+	}
+	defer f.still.leave()
 	keep = keep && f.stage != nil && f.Dirty()
+	if !keep {
+		err = f.retire()
+	}
 
 	f.mu.Lock()
 	stage := f.stage
@@ -149,19 +169,25 @@ func (f *File) shut(keep bool) (kept bool, err error) {
 	for i := range f.blocks {
 		charged += f.blocks[i].charge
 	}
+	for _, k := range f.kept {
+		charged += k.charge
+	}
 	f.closed, f.stage, f.base, f.blocks = true, nil, nil, nil
 	f.mu.Unlock()
 
 	f.store.forget(f)
-	f.store.space.give(charged)
+	f.store.space.give(charged) // before those who wait for it are told that no more comes
+	f.store.space.despair(f)
 	switch {
 	case stage == nil:
 		return false, nil
 	case keep:
 		err = errors.Join(stage.Sync(), stage.Close())
+	case err != nil: // its record could not be ended, so that its bytes stay too
+		err = errors.Join(err, stage.Close())
 	default:
 		// The length goes first: it frees the space even where the name cannot be removed.
-		err = errors.Join(stage.Truncate(0), f.store.disk.Remove(f.name), stage.Close())
+		err = errors.Join(stage.Truncate(0), f.store.removeStage(f.name), stage.Close())
 	}
 	if err != nil {
 		return keep, fmt.Errorf("close staging file %q: %w", f.name, err)

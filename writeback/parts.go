@@ -104,14 +104,30 @@ func (c *commit) sendPart(ctx context.Context, i int) error {
 		sum, err := c.store.cfg.Uploader.UploadPart(ctx, req)
 		switch {
 		case err == nil && strings.EqualFold(sum, c.m.parts[i]):
-			c.sent[i] = true
+			c.partSent(i)
 			return nil
 		case err != nil && !errors.Is(err, remote.ErrPartDigest):
 			return fmt.Errorf("part %d: %w", i, err)
 		}
 		got = sum
+		if err := c.checkPart(ctx, i); err != nil {
+			return err
+		}
 	}
 	return fmt.Errorf("part %d: sent %s, the service has %q after %d tries: %w", i, c.m.parts[i], got, partTries, remote.ErrPartDigest)
+}
+
+// checkPart compares the bytes of part i with what was hashed when they were written: a part that arrived with another digest may
+// have been damaged before it left.
+func (c *commit) checkPart(ctx context.Context, i int) error {
+	sum, err := c.store.digestOf(ctx, c.m.body, c.m.part(i))
+	if err == nil && sum != c.m.parts[i] {
+		err = fmt.Errorf("md5 %s, written was %s: %w", sum, c.m.parts[i], ErrDamaged)
+	}
+	if err != nil {
+		return fmt.Errorf("part %d: %w", i, err)
+	}
+	return nil
 }
 
 // announced returns the block list for precreate: the true one, or one of as many digests that no

@@ -27,6 +27,9 @@ func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		if errors.Is(err, io.EOF) && f.Size() < r.off+r.n {
 			continue // cut off by a truncate since runAt looked
 		}
+		if f.forked(r, err) {
+			continue
+		}
 		if err != nil {
 			return n, fmt.Errorf("read staged content at %d: %w", r.off, unexpected(err))
 		}

@@ -3,6 +3,8 @@ package writeback
 import (
 	"context"
 	"fmt"
+
+	"github.com/teraboxfs/teraboxfs/internal/blocks"
 )
 
 // Truncate sets the length of the content to size bytes. Bytes cut off are gone for good: growing
@@ -11,10 +13,10 @@ func (f *File) Truncate(ctx context.Context, size int64) error {
 	if err := f.checkRange(size, 0); err != nil {
 		return fmt.Errorf("truncate staged content: %w", err)
 	}
-	if err := f.enter(ctx); err != nil {
+	if err := f.change(ctx, blocks.Span{Off: size}, true); err != nil {
 		return fmt.Errorf("truncate staged content: %w", err)
 	}
-	defer f.gate.leave()
+	defer f.changed()
 	if err := f.resize(size); err != nil {
 		return fmt.Errorf("truncate staged content to %d: %w", size, err)
 	}
@@ -28,11 +30,14 @@ func (f *File) Allocate(ctx context.Context, off, n int64, keepSize bool) error 
 	if err := f.checkRange(off, n); err != nil {
 		return fmt.Errorf("allocate staged content: %w", err)
 	}
-	if err := f.enter(ctx); err != nil {
+	if keepSize || off+n <= f.Size() {
+		return nil
+	}
+	if err := f.change(ctx, blocks.Span{Off: off + n}, false); err != nil {
 		return fmt.Errorf("allocate staged content: %w", err)
 	}
-	defer f.gate.leave()
-	if keepSize || off+n <= f.size {
+	defer f.changed()
+	if off+n <= f.size {
 		return nil
 	}
 	if err := f.resize(off + n); err != nil {

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	iofs "io/fs"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -25,18 +24,22 @@ type Store struct {
 	space *space
 	born  int64         // ns since 1970; the first half of the staging files' names
 	zero  func() string // MD5 of a whole block of zeros, computed once
+	syncs rounds        // of the staging directory
+
+	pending []Pending // what Open found
 
 	// distrust is set once a claim of the service proved false: this process believes none again.
 	distrust atomic.Bool
 
 	mu     sync.Mutex
 	seq    uint64             // guarded by mu; the second half of the staging files' names
+	order  int64              // guarded by mu; Order of the last record
 	files  map[*File]struct{} // guarded by mu; open files
 	closed bool               // guarded by mu
 }
 
-// Open takes the staging directory cfg.Dir, making it when it is missing, and moves what a dead
-// process left in it to the recovered directory. Errors: ErrLocked while another Store has it.
+// Open takes the staging directory cfg.Dir, making it when it is missing. What an earlier process promised to
+// send is in Pending then; what else it left is moved to the recovered directory. Errors: ErrLocked while another Store has it.
 func Open(cfg Config) (*Store, error) {
 	if cfg.Dir == "" || cfg.Uploader == nil {
 		return nil, errors.New("open staging: Config.Dir and Config.Uploader are required")
@@ -78,36 +81,6 @@ func (s *Store) occupy() error {
 	return nil
 }
 
-// recover moves staging files of a dead process out of the way. There is no record of what they
-// belong to, so they are kept for a person to look at, whatever is in them.
-func (s *Store) recover() error {
-	names, err := s.disk.List()
-	if err != nil || len(names) == 0 {
-		return err
-	}
-	for _, name := range names {
-		if err := s.setAside(name); err != nil {
-			return fmt.Errorf("keep %q: %w", name, err)
-		}
-	}
-	if err := errors.Join(s.disk.SyncDir(recoveredDir), s.disk.SyncDir(".")); err != nil {
-		return fmt.Errorf("keep %d files: %w", len(names), err)
-	}
-	s.cfg.Log.Warn("staged data of a process that died was set aside",
-		"files", len(names), "dir", filepath.Join(s.cfg.Dir, recoveredDir))
-	return nil
-}
-
-// setAside moves one staging file to the recovered directory, under a name that is free there.
-func (s *Store) setAside(name string) error {
-	to := filepath.Join(recoveredDir, name)
-	err := s.disk.Rename(name, to)
-	for i := 1; errors.Is(err, iofs.ErrExist); i++ {
-		err = s.disk.Rename(name, fmt.Sprintf("%s.%d", to, i))
-	}
-	return err
-}
-
 // NewFile returns a File with the first size bytes of base as its content; with a nil base it is
 // new and empty. digests are the MD5s of base's blocks where they are remembered, else nil; a list
 // of another length is ignored. Nothing is read or written here.
@@ -118,6 +91,7 @@ func (s *Store) NewFile(base Base, size int64, digests []string) (*File, error) 
 	f := &File{
 		store:   s,
 		gate:    newGate(),
+		still:   newGate(),
 		base:    base,
 		baseLen: size,
 		size:    size,
@@ -136,6 +110,19 @@ func (s *Store) NewFile(base Base, size int64, digests []string) (*File, error) 
 	}
 	s.files[f] = struct{}{}
 	return f, nil
+}
+
+// Usage is how much of the staging space is in use.
+type Usage struct {
+	Used    int64 // bytes
+	Limit   int64 // bytes; 0: none
+	Waiting int   // writers that wait for some
+}
+
+// Usage returns how much of the staging space is in use now.
+func (s *Store) Usage() Usage {
+	used, waiting := s.space.usage()
+	return Usage{Used: used, Limit: s.space.limit, Waiting: waiting}
 }
 
 // newStage makes an empty staging file and returns it with its name.

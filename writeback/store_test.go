@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -17,7 +19,7 @@ func stageFiles(t *testing.T, s *Store) []string {
 	t.Helper()
 	names, err := s.disk.List()
 	require.NoError(t, err)
-	return names
+	return slices.DeleteFunc(names, func(name string) bool { return !strings.HasSuffix(name, stageSuffix) })
 }
 
 func TestSecondStoreIsLockedOut(t *testing.T) {

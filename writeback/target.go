@@ -46,15 +46,21 @@ func (f *File) Commit(ctx context.Context, t Target) (Committed, error) {
 	if err != nil {
 		return Committed{}, fmt.Errorf("commit %q: %w", t.Path, err)
 	}
-	c := f.store.newCommit(m, t)
-	c.unsure, c.force = f.unsure, f.unsure != nil
-	err = c.run(ctx)
-	f.unsure = c.unsure
-	f.noteAttempt(c, err)
-	if err != nil {
+	if err := f.saveAgain(ctx, t); err != nil {
 		return Committed{}, fmt.Errorf("commit %q: %w", t.Path, err)
 	}
-	f.settle()
+	f.store.space.hope(f)
+	c := f.store.newCommit(m, t)
+	c.unsure, c.force = f.unsure, f.unsure != nil
+	c.note, c.noted = f.noteProgress, f.store.cfg.Now() // an upload that is soon over leaves no notes
+	c.earlier = f.progress
+	err = c.run(ctx)
+	f.noteAttempt(c, err)
+	if err != nil {
+		f.store.space.despair(f)
+		return Committed{}, errors.Join(fmt.Errorf("commit %q: %w", t.Path, err), f.saveAgain(context.WithoutCancel(ctx), t))
+	}
+	f.settle(t.Path)
 	done := Committed{Entry: c.entry, Digests: m.blocks, Conflict: c.conflict}
 	if c.conflict {
 		return done, fmt.Errorf("commit %q, now %q: %w", t.Path, c.entry.Path, ErrConflict)
@@ -66,19 +72,29 @@ func (f *File) Commit(ctx context.Context, t Target) (Committed, error) {
 func (f *File) noteAttempt(c *commit, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.unsure = c.unsure
+	f.progress = nil
 	switch {
 	case err == nil:
 		f.attempt = nil
 	case c.attempted || c.unsure != nil:
 		f.attempt = &Attempt{Path: c.path, Size: c.m.size, MD5: c.md5}
 	}
+	if err != nil {
+		f.progress = c.progress()
+	}
 }
 
-// settle notes that the present content is committed. Inside gate.
-func (f *File) settle() {
+// settle notes that the present content is committed, and ends what the journal promised of it. Inside gate.
+func (f *File) settle(path string) {
+	_ = f.still.enter(context.Background())
+	defer f.still.leave()
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.isNew, f.settled = false, f.changes
+	f.mu.Unlock()
+	if err := f.retire(); err != nil {
+		f.store.cfg.Log.Warn("the journal still has a file that was sent; the next mount finds it on the drive", "path", path, "err", err)
+	}
 }
 
 // Recreate gives the file e another mtime by creating it again from the digests of its 4 MiB blocks.

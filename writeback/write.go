@@ -20,12 +20,13 @@ func (f *File) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if err := f.enter(ctx); err != nil {
+	sp := blocks.Span{Off: off, Len: int64(len(p))}
+	if err := f.change(ctx, sp, false); err != nil {
 		return 0, fmt.Errorf("write staged content: %w", err)
 	}
-	defer f.gate.leave()
+	defer f.changed()
 	done := 0
-	for pc := range stageBlock.Pieces(blocks.Span{Off: off, Len: int64(len(p))}) {
+	for pc := range stageBlock.Pieces(sp) {
 		n, err := f.writeBlock(ctx, pc, p[done:done+int(pc.Span.Len)])
 		done += n
 		if err != nil {
@@ -46,6 +47,14 @@ func (f *File) checkRange(off, n int64) error {
 	return nil
 }
 
+// charged returns the bytes counted for the file. Inside gate.
+func (f *File) charged() (n int64) {
+	for i := range f.blocks {
+		n += f.blocks[i].charge
+	}
+	return n
+}
+
 // writeBlock stages p, which lies within one block. Inside gate.
 //
 // Order: the bytes are in the staging file before the block says so, because readers follow the
@@ -59,7 +68,7 @@ func (f *File) writeBlock(ctx context.Context, pc blocks.Piece, p []byte) (int, 
 	if !b.staged {
 		more = max(more, pages(f.baseIn(pc.Unit)))
 	}
-	if err := f.store.space.take(more); err != nil {
+	if err := f.store.space.take(ctx, f, more); err != nil {
 		return 0, err
 	}
 	n, err := f.put(ctx, b, pc, p)

@@ -147,16 +147,17 @@ func TestMisuseIsExplained(t *testing.T) {
 	}{
 		"unknown command":      {[]string{"mout"}, exitUsage, "mout"},
 		"unknown flag":         {[]string{"mount", "--no-such", "/", dir}, exitUsage, "--no-such"},
-		"flag of later":        {[]string{"mount", "--uploads=4", "/", dir}, exitUsage, "--uploads"},
+		"flag of later":        {[]string{"mount", "--metrics=:9", "/", dir}, exitUsage, "--metrics"},
 		"flag of another":      {[]string{"whoami", "--streams=2"}, exitUsage, "--streams"},
 		"bad value":            {[]string{"mount", "--mem-cache=12Q", "/", dir}, exitUsage, "12Q"},
 		"unknown option":       {[]string{"mount", "/", dir, "-o", "ro,odd"}, exitUsage, "odd"},
-		"background":           {[]string{"mount", "--commit=background", "/", dir}, exitUsage, "not served by this version yet"},
+		"close-wait":           {[]string{"mount", "--close-wait=-1s", "/", dir}, exitUsage, "too short"},
 		"too many arguments":   {[]string{"mount", "/", dir, "third"}, exitUsage, "2 arguments at most"},
 		"no such source":       {[]string{"mount", "no such:thing", dir}, exitUsage, "no such"},
 		"relative source":      {[]string{"mount", "work:photos", dir}, exitUsage, "photos"},
 		"demo without data":    {[]string{"mount", "demo:", dir}, exitUsage, "demo:"},
-		"saved share":          {[]string{"mount", "share:films", dir}, exitUsage, "not served by this version yet"},
+		"saved shares":         {[]string{"mount", "shares:x", dir}, exitUsage, "nothing follows"},
+		"unknown saved share":  {[]string{"mount", "share:films", dir}, exitNotFound, "no saved share"},
 		"unknown shell":        {[]string{"completion", "tcsh"}, exitUsage, "tcsh"},
 		"unknown topic":        {[]string{"help", "mout"}, exitUsage, "mout"},
 		"foreign address":      {[]string{"mount", "https://example.com/x", dir}, exitUsage, "example.com"},
@@ -273,10 +274,10 @@ func TestLoginFromFiles(t *testing.T) {
 }
 
 func TestVariableThatSetsNothingIsNamed(t *testing.T) {
-	u := newUser(t, "TERABOXFS_UPLOADS=/x", "TERABOXFS_NDUS_FILE=/x", "TERABOXFS_STREAMS=2")
+	u := newUser(t, "TERABOXFS_METRICS=/x", "TERABOXFS_NDUS_FILE=/x", "TERABOXFS_STREAMS=2")
 	got := u.run("", "mounts")
 	assert.Zero(t, got.code)
-	assert.Contains(t, got.stderr, "TERABOXFS_UPLOADS")
+	assert.Contains(t, got.stderr, "TERABOXFS_METRICS")
 	assert.NotContains(t, got.stderr, "TERABOXFS_NDUS_FILE")
 	assert.NotContains(t, got.stderr, "TERABOXFS_STREAMS")
 }

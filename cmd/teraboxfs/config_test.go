@@ -149,12 +149,12 @@ func TestBadVariableIsNamed(t *testing.T) {
 
 func TestSettingsThatContradict(t *testing.T) {
 	for name, tc := range map[string]struct{ variable, value, says string }{
-		"commit in the background": {"TERABOXFS_COMMIT", "background", "not served by this version yet"},
-		"base that is no address":  {"TERABOXFS_BASE_URL", "terabox.com", "not an http or https address"},
-		"base of another scheme":   {"TERABOXFS_BASE_URL", "file:///etc", "not an http or https address"},
-		"hardly any memory":        {"TERABOXFS_MEM_CACHE", "1M", "too little"},
-		"time before now":          {"TERABOXFS_DIR_CACHE", "-1s", "too short"},
-		"read that never tries":    {"TERABOXFS_READ_TIMEOUT", "0", "too short"},
+		"no such way to commit":   {"TERABOXFS_COMMIT", "sometime", "background"},
+		"base that is no address": {"TERABOXFS_BASE_URL", "terabox.com", "not an http or https address"},
+		"base of another scheme":  {"TERABOXFS_BASE_URL", "file:///etc", "not an http or https address"},
+		"hardly any memory":       {"TERABOXFS_MEM_CACHE", "1M", "too little"},
+		"time before now":         {"TERABOXFS_DIR_CACHE", "-1s", "too short"},
+		"read that never tries":   {"TERABOXFS_READ_TIMEOUT", "0", "too short"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := newConfig(testEnvironment(t, tc.variable, tc.value)).load(nil)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +32,10 @@ type vault struct {
 	Accounts  map[string]login `toml:"account" json:"account"`
 	APIKey    string           `toml:"api-key,omitempty" json:"api-key"`
 	APISecret string           `toml:"api-secret,omitempty" json:"api-secret"`
+
+	// Replaced are fingerprints of keys that a regeneration has ended, so that one which is still
+	// in somebody's environment is known for dead.
+	Replaced []string `toml:"replaced-api-keys,omitempty" json:"replaced-api-keys"`
 }
 
 // defaultAccount names the login of people who have only one.
@@ -187,27 +193,50 @@ func (v vault) choose(name string) (login, string, bool) {
 	return l, name, ok
 }
 
-// apiKeys are the keys of the link service, from the environment, systemd or the credentials file.
-func (c *config) apiKeys() (key, hidden secret, err error) {
-	key, _, err = c.secretOf("TERABOX_API_KEY", "api-key")
+// linkKeys are the key and the secret of the link service, empty when there are none.
+type linkKeys struct {
+	key, hidden secret
+	stale       string // where a key was found that a regeneration has ended, "" when none was
+}
+
+// apiKeys finds the keys of the link service: the environment, systemd, the credentials file. A key
+// that 'teraboxdl regenerate' has replaced gives way to the stored one.
+func (c *config) apiKeys() (linkKeys, error) {
+	key, origin, err := c.secretOf("TERABOX_API_KEY", "api-key")
 	if err != nil {
-		return key, hidden, err
+		return linkKeys{}, err
 	}
-	hidden, _, err = c.secretOf("TERABOX_API_SECRET", "api-secret")
-	if err != nil || (!key.empty() && !hidden.empty()) {
-		return key, hidden, err
+	hidden, _, err := c.secretOf("TERABOX_API_SECRET", "api-secret")
+	if err != nil {
+		return linkKeys{}, err
 	}
 	v, err := c.loadVault()
 	if err != nil {
-		return key, hidden, err
+		return linkKeys{}, err
 	}
-	if key.empty() {
-		key = newSecret(v.APIKey)
+	found := linkKeys{key: key, hidden: hidden}
+	switch stored := v.linkKeys(); {
+	case !key.empty() && slices.Contains(v.Replaced, fingerprint(key.reveal())):
+		stored.stale = origin
+		return stored, nil
+	case key.empty() && hidden.empty():
+		return stored, nil
+	case key.empty():
+		found.key = stored.key
+	case hidden.empty():
+		found.hidden = stored.hidden
 	}
-	if hidden.empty() {
-		hidden = newSecret(v.APISecret)
-	}
-	return key, hidden, nil
+	return found, nil
+}
+
+func (v vault) linkKeys() linkKeys {
+	return linkKeys{key: newSecret(v.APIKey), hidden: newSecret(v.APISecret)}
+}
+
+// fingerprint tells whether a key is one that was seen before and does not give it away.
+func fingerprint(key string) string {
+	sum := sha256.Sum256([]byte("teraboxfs api key\x00" + key))
+	return hex.EncodeToString(sum[:16])
 }
 
 // secretOf reads one secret: the variable, the file that the variable with _FILE names, systemd's

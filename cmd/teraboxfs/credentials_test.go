@@ -107,9 +107,9 @@ func TestCredentialsFileOfJSON(t *testing.T) {
 	got, err := c.credential("")
 	require.NoError(t, err)
 	assert.Equal(t, "j", got.cookie.reveal())
-	key, hidden, err := c.apiKeys()
+	keys, err := c.apiKeys()
 	require.NoError(t, err)
-	assert.Equal(t, "k s", key.reveal()+" "+hidden.reveal())
+	assert.Equal(t, "k s", keys.key.reveal()+" "+keys.hidden.reveal())
 }
 
 func TestDamagedCredentialsFileIsNotShown(t *testing.T) {
@@ -135,9 +135,23 @@ func TestAPIKeysMayComeFromDifferentPlaces(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "s"), "hidden\n", 0o444)
 	env.vars["TERABOX_API_SECRET_FILE"] = filepath.Join(dir, "s")
-	key, hidden, err := newConfig(env).apiKeys()
+	keys, err := newConfig(env).apiKeys()
 	require.NoError(t, err)
-	assert.Equal(t, "k hidden", key.reveal()+" "+hidden.reveal())
+	assert.Equal(t, "k hidden", keys.key.reveal()+" "+keys.hidden.reveal())
+}
+
+func TestAReplacedKeyGivesWayToTheStoredOne(t *testing.T) {
+	c := newConfig(testEnvironment(t, "TERABOX_API_KEY", "old", "TERABOX_API_SECRET", "old-secret"))
+	require.NoError(t, c.saveVault(vault{APIKey: "new", APISecret: "new-secret", Replaced: []string{fingerprint("old")}}))
+	keys, err := c.apiKeys()
+	require.NoError(t, err)
+	assert.Equal(t, "new new-secret", keys.key.reveal()+" "+keys.hidden.reveal())
+	assert.Equal(t, "TERABOX_API_KEY", keys.stale)
+
+	c.env.vars["TERABOX_API_KEY"] = "another"
+	keys, err = c.apiKeys()
+	require.NoError(t, err)
+	assert.Equal(t, "another old-secret", keys.key.reveal()+" "+keys.hidden.reveal(), "only what was replaced gives way")
 }
 
 func TestSecretsDoNotPrint(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/teraboxfs/teraboxfs/blockcache"
 	"github.com/teraboxfs/teraboxfs/remote"
 	"github.com/teraboxfs/teraboxfs/remote/teraboxdl"
+	"github.com/teraboxfs/teraboxfs/shares"
 	"github.com/teraboxfs/teraboxfs/writeback"
 )
 
@@ -42,6 +43,7 @@ var (
 	errNoLogin     = errors.New("nobody is logged in")                 // no cookie in any of the places
 	errNotOurs     = errors.New("not a teraboxfs mount of this user")  // umount of something else
 	errBusy        = errors.New("busy")                                // in use: by programs or by another mount
+	errNoKeys      = errors.New("no key of the link service is known") // of TeraboxDL, in none of the places
 	errNoInput     = errors.New("an answer is needed and none may be") // a prompt under --no-input or without a terminal
 )
 
@@ -95,6 +97,13 @@ var kinds = []struct {
 	{errBusy, exitBusy, "close the programs that use it ('fuser -vm DIR' names them) and try again"},
 	{blockcache.ErrLocked, exitBusy, "another teraboxfs uses this cache directory; unmount it, or give another --cache-dir"},
 	{writeback.ErrLocked, exitBusy, "another teraboxfs uses this state directory; unmount it, or give --state-dir"},
+	{shares.ErrName, exitUsage, "give another NAME"},
+	{shares.ErrNotFound, exitNotFound, "'teraboxfs share list' lists what is saved"},
+	{shares.ErrTaken, exitUsage, "give another NAME, or remove that share first"},
+	{shares.ErrSaved, exitUsage, "'teraboxfs share refresh' asks the service again"},
+	{shares.ErrDamaged, exitOther, "'teraboxfs share remove' forgets it, then add it again"},
+	{errNoFiles, exitNotFound, "open the link in a browser: its files may have been taken back"},
+	{errNoKeys, exitLogin, "run 'teraboxfs teraboxdl login', or set TERABOX_API_KEY and TERABOX_API_SECRET or their _FILE forms"},
 	{errNoLogin, exitLogin, "run 'teraboxfs login', or set TERABOXFS_NDUS_FILE"},
 	{remote.ErrLogin, exitLogin, "run 'teraboxfs login' with the ndus cookie of a browser that is logged in"},
 	{remote.ErrVerify, exitLogin, "open the site in a browser, pass its check, then try again"},
@@ -106,6 +115,8 @@ var kinds = []struct {
 	{remote.ErrServer, exitTemporary, "try again later"},
 	{remote.ErrOffline, exitTemporary, "check the network, and --base-url if you set it"},
 	{context.DeadlineExceeded, exitTemporary, "check the network and try again"},
+	{remote.ErrPassword, exitLogin, "put it behind the link as ?pwd=, or save the share with 'teraboxfs share add --password-file FILE'"},
+	{remote.ErrCancelled, exitNotFound, "ask its owner for another link"},
 	{remote.ErrNotExist, exitNotFound, "check the path; names on the drive keep their case"},
 	{remote.ErrRegion, exitOther, "the service does not answer from this country"},
 	{remote.ErrProtocol, exitOther, "check --base-url; -v says more"},

@@ -17,11 +17,11 @@ func (a *app) mountCommand() *cobra.Command {
 	var daemon bool
 	run := func(ctx context.Context, args []string) error { return a.mount(ctx, args, daemon) }
 	cmd := a.command("mount [SOURCE] MOUNTPOINT", "Mount a drive, a share link or the demo service", 0, 2, run,
-		groupSource, groupSession, groupMount)
+		groupSource, groupLink, groupSession, groupMount)
 	cmd.Long = "Mounts SOURCE on the directory MOUNTPOINT and serves it until it is unmounted.\n\n" +
 		"SOURCE is [ACCOUNT:]/PATH (default /), the address of a share, or demo:DIR for the\n" +
-		"emulator in this process with its data in DIR. A share needs TERABOX_API_KEY and\n" +
-		"TERABOX_API_SECRET of the link service and is read-only.\n\n" +
+		"emulator in this process with its data in DIR. share:NAME is a share saved by\n" +
+		"'share add'. A share needs a key of the link service ('teraboxdl login') and is read-only.\n\n" +
 		"Called as mount.teraboxfs it is a helper of mount(8): a line of /etc/fstab is\n" +
 		"SOURCE DIR teraboxfs _netdev,nofail,SETTING=VALUE 0 0"
 	cmd.Example = "  teraboxfs mount ~/terabox\n  teraboxfs mount -d work:/Photos /mnt/photos\n" +
@@ -93,7 +93,7 @@ func (a *app) printWaysOn() {
 // announce says that the mount is usable and what close() promises on it: to the terminal, or to the
 // command that waits for this daemon.
 func (a *app) announce(m *mounted) {
-	lines := []string{fmt.Sprintf("%s is mounted on %s", m.session.name, m.dir), promise(m), "end it with: teraboxfs umount " + m.dir}
+	lines := []string{fmt.Sprintf("%s is mounted on %s", m.session.name, m.dir), m.promise, "end it with: teraboxfs umount " + m.dir}
 	if a.daemon != nil {
 		if err := os.Chdir("/"); err != nil { // no directory stays busy because of us
 			a.log.Warn("leave the working directory", "err", err)
@@ -107,9 +107,14 @@ func (a *app) announce(m *mounted) {
 }
 
 // promise is what close(2) means on a mount.
-func promise(m *mounted) string {
-	if m.readOnly() {
+func (a *app) promise(m *mounted) string {
+	switch {
+	case m.readOnly():
 		return "it is read-only: every change is refused"
+	case a.commit.value == "background":
+		return "close() returns when this disk has the file, safe from crashes; it is sent behind, 'teraboxfs queue list' shows what is left"
+	case a.closeWait > 0:
+		return fmt.Sprintf("close() returns when the drive has the file, checked, or after %s when this disk has it; it is sent behind then", a.closeWait)
 	}
 	return "close() returns when the drive has the file, checked; an error of the upload is close's error"
 }

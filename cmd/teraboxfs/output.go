@@ -34,6 +34,9 @@ func (a *app) printJSON(v any) error {
 	return enc.Encode(v)
 }
 
+// printJSONLine prints a value as one line of JSON.
+func (a *app) printJSONLine(v any) error { return json.NewEncoder(a.out).Encode(v) }
+
 // printTable prints rows under a header of column names.
 func (a *app) printTable(header []string, rows [][]string) error {
 	w := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)

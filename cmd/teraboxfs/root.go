@@ -60,7 +60,8 @@ func (a *app) rootCommand() *cobra.Command {
 
 	root.AddCommand(
 		a.mountCommand(), a.umountCommand(), a.mountsCommand(), a.demoCommand(), a.emulatorCommand(),
-		a.cacheCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.aboutCommand(), a.versionCommand(),
+		a.cacheCommand(), a.queueCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.aboutCommand(),
+		a.shareCommand(), a.teraboxdlCommand(), a.versionCommand(),
 	)
 	a.completeChoices(root)
 	refuseUnknownWords(root)
@@ -209,15 +210,17 @@ func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
 	}
 }
 
-// completeChoices lets the shell complete the words of every setting that has a few.
-func (a *app) completeChoices(root *cobra.Command) {
-	for _, cmd := range append(root.Commands(), root) {
-		for _, r := range a.rows {
-			c, ok := r.flag.Value.(*choice)
-			if !ok || cmd.Flag(r.flag.Name) != r.flag {
-				continue
-			}
-			cmd.RegisterFlagCompletionFunc(r.flag.Name, cobra.FixedCompletions(c.allowed, cobra.ShellCompDirectiveNoFileComp))
+// completeChoices lets the shell complete the words of every setting that has a few, in cmd and all
+// commands below it.
+func (a *app) completeChoices(cmd *cobra.Command) {
+	for _, below := range cmd.Commands() {
+		a.completeChoices(below)
+	}
+	for _, r := range a.rows {
+		c, ok := r.flag.Value.(*choice)
+		if !ok || cmd.Flag(r.flag.Name) != r.flag {
+			continue
 		}
+		cmd.RegisterFlagCompletionFunc(r.flag.Name, cobra.FixedCompletions(c.allowed, cobra.ShellCompDirectiveNoFileComp))
 	}
 }

@@ -25,6 +25,8 @@ type session struct {
 	drive    fs.Drive
 	fetcher  func(fs.Located) blockcache.Fetcher
 	uploader writeback.Uploader // nil: only reading is possible
+	guest    string             // path in the drive of a directory of saved shares; "" is none
+	dirCache time.Duration      // how long its listings serve; 0 leaves it to the setting
 	closers  []func() error     // in the order of opening
 }
 
@@ -43,6 +45,8 @@ func (a *app) openSource(ctx context.Context, src source) (*session, error) {
 	switch src.kind {
 	case sourceShare:
 		return a.openShare(ctx, src)
+	case sourceShares:
+		return a.openSavedShares(src)
 	case sourceDemo:
 		dir, err := filepath.Abs(src.dataDir)
 		if err != nil {
@@ -56,7 +60,7 @@ func (a *app) openSource(ctx context.Context, src source) (*session, error) {
 		if err != nil {
 			return nil, errors.Join(err, running.Close())
 		}
-		return sess, nil
+		return a.withShares(ctx, sess)
 	}
 	account := src.account
 	if account == "" {
@@ -66,7 +70,11 @@ func (a *app) openSource(ctx context.Context, src source) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.openAccount(ctx, cred, src.name(cred.account), src.path)
+	sess, err := a.openAccount(ctx, cred, src.name(cred.account), src.path)
+	if err != nil {
+		return nil, err
+	}
+	return a.withShares(ctx, sess)
 }
 
 // openAccount logs in and checks that root is a directory of the drive.
@@ -75,12 +83,13 @@ func (a *app) openAccount(ctx context.Context, cred credential, name, root strin
 	if err != nil {
 		return nil, err
 	}
-	if err := checkRoot(ctx, client, root); err != nil {
+	mapped := &drive{Client: client}
+	if err := checkRoot(ctx, mapped, root); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
 	return &session{
-		name: name, login: cred.account, account: account, root: root, drive: client, uploader: client,
-		fetcher: func(l fs.Located) blockcache.Fetcher { return rangeFetcher{client, l} },
+		name: name, login: cred.account, account: account, root: root, drive: mapped, uploader: mapped,
+		fetcher: func(l fs.Located) blockcache.Fetcher { return rangeFetcher{mapped, l} },
 		closers: []func() error{client.Close},
 	}, nil
 }
@@ -115,13 +124,13 @@ func checkRoot(ctx context.Context, drive fs.Drive, root string) error {
 
 // rangeFetcher reads one version of a file from the account's drive, wherever its path is by then.
 type rangeFetcher struct {
-	client *remote.Client
-	file   fs.Located
+	drive *drive
+	file  fs.Located
 }
 
 // Fetch implements blockcache.Fetcher.
 func (r rangeFetcher) Fetch(ctx context.Context, off, n int64) (io.ReadCloser, error) {
-	return r.client.OpenRange(ctx, r.file.Entry(), off, n)
+	return r.drive.OpenRange(ctx, r.file.Entry(), off, n)
 }
 
 // uploads puts whole files on a drive without a mount.

@@ -13,6 +13,9 @@ type settings struct {
 	// source
 	baseURL      string
 	teraboxdlURL string
+	dailyReserve bounded
+	resolver     choice
+	sharesDir    string
 	account      string
 	readOnly     bool
 	mkdir        bool
@@ -33,6 +36,8 @@ type settings struct {
 	// write
 	stateDir    string
 	commit      choice
+	closeWait   time.Duration
+	uploads     bounded
 	parts       bounded
 	stagingSize optionalSize
 	rapid       choice
@@ -83,6 +88,7 @@ const (
 	groupGlobal  = "global"  // every command
 	groupSession = "session" // whatever talks to the service
 	groupMount   = "mount"   // mount and demo
+	groupLink    = "link"    // whatever talks to the link service
 	groupSource  = "source"  // mount alone: demo brings its own source
 )
 
@@ -97,6 +103,7 @@ func settingsTable(s *settings) []row {
 		fs.VisitAll(func(f *pflag.Flag) { rows = append(rows, row{group, f}) })
 	}
 	add(groupSource, s.sourceRows)
+	add(groupLink, s.linkRows)
 	add(groupSession, s.sessionRows)
 	add(groupMount, s.cacheRows)
 	add(groupMount, s.readRows)
@@ -108,9 +115,15 @@ func settingsTable(s *settings) []row {
 }
 
 func (s *settings) sourceRows(fs *pflag.FlagSet) {
-	fs.StringVar(&s.teraboxdlURL, "teraboxdl-url", defaultTeraboxdlURL, "link service that resolves share links")
+	fs.Var(newBounded(&s.dailyReserve, 0, 0, 1<<30), "daily-reserve", "requests of the link service's day that a mount leaves alone")
+	fs.Var(newChoice(&s.resolver, "auto", "teraboxdl", "native"), "resolver", "who says what a share link leads to: the paid link service or the service with your login; auto is the latter where it can")
+	fs.StringVar(&s.sharesDir, "shares-dir", "", "show the saved shares in a directory of this name in the root of a drive")
 	fs.BoolVar(&s.readOnly, "read-only", false, "refuse every change")
 	fs.BoolVar(&s.mkdir, "mkdir", false, "create the mount point when it is missing")
+}
+
+func (s *settings) linkRows(fs *pflag.FlagSet) {
+	fs.StringVar(&s.teraboxdlURL, "teraboxdl-url", defaultTeraboxdlURL, "link service that resolves share links")
 }
 
 func (s *settings) sessionRows(fs *pflag.FlagSet) {
@@ -138,7 +151,9 @@ func (s *settings) readRows(fs *pflag.FlagSet) {
 
 func (s *settings) writeRows(fs *pflag.FlagSet) {
 	fs.StringVar(&s.stateDir, "state-dir", "", "where unsent data is kept (default $XDG_STATE_HOME/teraboxfs)")
-	fs.Var(newChoice(&s.commit, "close", "background"), "commit", "when a file is sent; only close is served so far")
+	fs.Var(newChoice(&s.commit, "close", "background"), "commit", "what close() waits for: close is the drive, background this disk")
+	fs.DurationVar(&s.closeWait, "close-wait", 0, "how long close() waits for the drive before this disk will do; 0 is without bound")
+	fs.Var(newBounded(&s.uploads, 4, 1, 64), "uploads", "files sent at a time that no close() waits for")
 	fs.Var(newBounded(&s.parts, 4, 1, 64), "parts", "upload parts in flight, for the whole process")
 	s.stagingSize.size, s.maxFileSize.size = autoSize, autoSize
 	fs.Var(&s.stagingSize, "staging-size", "most unsent bytes kept on disk; auto is the free space less a reserve")
@@ -196,10 +211,6 @@ func (s *settings) check() error {
 			return badSetting("--"+u.name, "write it as https://HOST", "%q is not an http or https address", u.value)
 		}
 	}
-	if s.commit.value == "background" {
-		return badSetting("--commit", "leave it at close: close(2) then returns when the drive has the file",
-			"background is not served by this version yet")
-	}
 	if s.memCache < 16<<20 {
 		return badSetting("--mem-cache", "16M is the least, 128M the default", "%s is too little to work with", &s.memCache)
 	}
@@ -208,7 +219,7 @@ func (s *settings) check() error {
 		value time.Duration
 	}{
 		{"dir-cache", s.dirCache}, {"attr-timeout", s.attrTimeout}, {"entry-timeout", s.entryTimeout},
-		{"negative-timeout", s.negativeTimeout}, {"read-timeout", s.readTimeout - 1},
+		{"negative-timeout", s.negativeTimeout}, {"read-timeout", s.readTimeout - 1}, {"close-wait", s.closeWait},
 	} {
 		if d.value < 0 {
 			return badSetting("--"+d.name, "give a time like 5m or 30s", "the time is too short")

@@ -3,81 +3,167 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"iter"
 	"strings"
+	"sync"
 	"time"
 
-	"github.com/teraboxfs/teraboxfs/blockcache"
-	"github.com/teraboxfs/teraboxfs/fs"
 	"github.com/teraboxfs/teraboxfs/remote"
 	"github.com/teraboxfs/teraboxfs/remote/teraboxdl"
+	"github.com/teraboxfs/teraboxfs/shares"
 )
 
-// openShare resolves a share link and makes a drive of what it holds.
+// openShare makes a drive of what a share link holds. A saved share is as it was resolved last, without a
+// request, also when the service cannot be reached; any other link is resolved.
 func (a *app) openShare(ctx context.Context, src source) (*session, error) {
-	if _, _, err := teraboxdl.ParseShareURL(src.url, a.teraboxdlURL); err != nil {
-		return nil, fail("mount", src.label(), err)
-	}
-	key, hidden, err := a.apiKeys()
+	key, password, saved, err := a.shareLink(src)
 	if err != nil {
 		return nil, err
 	}
-	if key.empty() || hidden.empty() {
-		return nil, &failure{op: "mount", object: src.label(), code: exitLogin,
-			err:  errors.New("a share link needs a login to the link service"),
-			hint: "set TERABOX_API_KEY and TERABOX_API_SECRET, or their _FILE forms"}
+	if a.resolver.value == "native" || a.resolver.value == "auto" && saved == nil {
+		sess, err := a.openNative(ctx, src, key, password)
+		if err == nil || a.resolver.value == "native" || a.linkSaysNo(err) {
+			return sess, shareGone("mount", src.label(), err)
+		}
+		if !errors.Is(err, errNoLogin) {
+			a.log.Warn("the share is resolved by the link service", "share", src.label(), "err", err)
+		}
 	}
-	client, err := teraboxdl.New(teraboxdl.Config{
-		BaseURL: a.teraboxdlURL, Key: teraboxdl.Secret(key.reveal()), Secret: teraboxdl.Secret(hidden.reveal()),
-		ReadTimeout: a.readTimeout, Streams: remote.NewStreams(blockcache.Connections(a.streams.value)), Log: a.log.With("room", "teraboxdl"),
-	})
+	link, seen := teraboxdl.ShareURL(key, password), time.Now()
+	if saved != nil {
+		seen = saved.Added
+	}
+	client, err := a.linkClient(a.dailyReserve.value)
 	if err != nil {
 		return nil, err
 	}
-	share, err := client.Resolve(ctx, src.url)
-	if err != nil {
+	var share teraboxdl.Share
+	if saved != nil {
+		share = resolvedBefore(*saved)
+	} else if err = a.unlock(ctx, key, password, func(password string) (err error) {
+		link = teraboxdl.ShareURL(key, password)
+		share, err = a.resolveOnce(ctx, client, link)
+		return err
+	}); err != nil {
 		return nil, errors.Join(shareFailure(src, err), client.Close())
 	}
-	drive := newShareDrive(client, src.url, share, time.Now())
+	drive := &shareDrive{url: link, seen: seen, share: share, files: newShownFiles(client)}
+	drive.latest = a.latestOf(client, link, key, saved)
+	if err := checkRoot(ctx, drive, src.path); err != nil {
+		return nil, errors.Join(fail("mount", src.label(), err), client.Close())
+	}
 	return &session{
-		name: src.name(""), root: "/", drive: drive,
-		fetcher: func(l fs.Located) blockcache.Fetcher { return shareFetcher{drive, l} },
-		closers: []func() error{client.Close},
+		name: src.name(""), root: src.path, drive: drive, dirCache: min(savedListing, a.dirCache),
+		fetcher: drive.files.fetcher, closers: []func() error{client.Close},
 	}, nil
 }
 
-// shareFailure gives the failures of the link service their own advice: its login is another one than
-// the drive's.
-func shareFailure(src source, err error) error {
-	f := &failure{op: "mount", object: src.label(), err: err}
-	switch {
-	case errors.Is(err, remote.ErrLogin):
-		f.hint = "check TERABOX_API_KEY and TERABOX_API_SECRET; regenerating the key ends the old one"
-	case errors.Is(err, remote.ErrNotExist):
-		f.hint = "open the link in a browser: it may have been taken back"
+// latestOf returns how a mount learns what became of its share: of a saved one from where it is kept, which every process
+// that asks the link service for it brings up to date; of another one from its own client.
+func (a *app) latestOf(client *teraboxdl.Client, link, key string, saved *shares.Share) func() *teraboxdl.Share {
+	if saved == nil {
+		return func() *teraboxdl.Share {
+			if share, ok := client.Last(link); ok {
+				return &share
+			}
+			return nil
+		}
 	}
-	return f
+	name := saved.Name
+	return func() *teraboxdl.Share {
+		store, err := a.shareStore()
+		if err != nil {
+			return nil
+		}
+		sh, err := store.Get(name)
+		if err != nil || sh.Key != key { // renamed
+			var ok bool
+			if sh, ok = store.ByKey(key); !ok {
+				return nil
+			}
+		}
+		share := resolvedBefore(sh)
+		return &share
+	}
 }
 
-// shareDrive is the reading half of fs.Drive over the files of one share, all in its root. It does not
-// change once made.
+// linkSaysNo reports whether an answer of the service about a share is final: nobody has to be paid to hear it again.
+func (a *app) linkSaysNo(err error) bool {
+	for _, final := range []error{remote.ErrNotExist, remote.ErrPermission, errInterrupted, context.Canceled} {
+		if errors.Is(err, final) {
+			return true
+		}
+	}
+	return false
+}
+
+// shareLink is the key and password of the share that a source names or is a link of, and what is saved of it: nil when it is not saved.
+func (a *app) shareLink(src source) (key, password string, saved *shares.Share, err error) {
+	dir, err := a.sharesDirectory()
+	if err != nil {
+		return "", "", nil, err
+	}
+	if src.share != "" {
+		sh, err := shares.Open(dir).Get(src.share)
+		return sh.Key, sh.Password, &sh, fail("mount", src.label(), err)
+	}
+	key, password, err = teraboxdl.ParseShareURL(src.url, a.teraboxdlURL, a.baseURL)
+	if err != nil {
+		return "", "", nil, fail("mount", src.label(), err)
+	}
+	if sh, ok := shares.Open(dir).ByKey(key); ok && (password == "" || password == sh.Password) {
+		return key, sh.Password, &sh, nil
+	}
+	return key, password, nil, nil
+}
+
+// errNoFiles is for a share whose link works and leads to nothing.
+var errNoFiles = errors.New("the share has no files")
+
+// resolveOnce resolves a link; that it leads to no file is an error.
+func (a *app) resolveOnce(ctx context.Context, client *teraboxdl.Client, link string) (teraboxdl.Share, error) {
+	if keys, err := a.apiKeys(); err != nil || keys.key.empty() || keys.hidden.empty() {
+		return teraboxdl.Share{}, errors.Join(err, errNoKeys)
+	}
+	share, err := client.Resolve(ctx, link)
+	if err == nil && len(share.Files) == 0 {
+		err = errNoFiles
+	}
+	return share, err
+}
+
+// shareGone gives the failures of opening a share with the login the advice of shares; others keep that of their kind.
+func shareGone(op, object string, err error) error {
+	if errors.Is(err, remote.ErrNotExist) {
+		return linkFailure(op, object, err)
+	}
+	return fail(op, object, err)
+}
+
+// shareFailure gives the failures of the link service their own advice.
+func shareFailure(src source, err error) error { return linkFailure("mount", src.label(), err) }
+
+// shareDrive is the reading half of fs.Drive over the files of one share, all in its root. Safe for concurrent use.
 type shareDrive struct {
-	client  *teraboxdl.Client
-	url     string
-	entries []remote.Entry
-	files   map[uint64]teraboxdl.File // by fs_id
+	refusesChanges
+	url    string
+	seen   time.Time               // stands for the times of the files, which do not come with them
+	latest func() *teraboxdl.Share // what is known of the share now; nil: no more than before
+	files  *shownFiles
+
+	mu    sync.Mutex
+	share teraboxdl.Share // guarded by mu
 }
 
-// newShareDrive makes entries of a share's files, whose names the link service's client has made safe and
-// unique. No times come with them: seen stands for them, so that they do not change.
-func newShareDrive(client *teraboxdl.Client, url string, share teraboxdl.Share, seen time.Time) *shareDrive {
-	d := &shareDrive{client: client, url: url, files: map[uint64]teraboxdl.File{}}
-	for _, f := range share.Files {
-		d.files[f.FsID] = f
-		d.entries = append(d.entries, remote.Entry{FsID: f.FsID, Path: "/" + f.Name, Size: f.Size, ServerMtime: seen})
+// now is the share as it is known now. That it was removed from the saved ones takes nothing from who has it mounted.
+func (d *shareDrive) now() teraboxdl.Share {
+	latest := d.latest()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if latest != nil {
+		d.share = *latest
 	}
-	return d
+	return d.share
 }
 
 // List yields the share's files as one page.
@@ -87,58 +173,49 @@ func (d *shareDrive) List(_ context.Context, dir string) iter.Seq2[[]remote.Entr
 			yield(nil, &remote.Error{Op: "list", Object: dir, Kind: remote.ErrNotExist})
 			return
 		}
-		yield(d.entries, nil)
+		var entries []remote.Entry
+		for _, f := range d.now().Files {
+			e := remote.Entry{FsID: f.FsID, Path: "/" + f.Name, Size: f.Size, ServerMtime: d.seen}
+			d.files.show(e, d.url, f)
+			entries = append(entries, e)
+		}
+		yield(entries, nil)
 	}
 }
 
 // Stat returns one file of the share.
-func (d *shareDrive) Stat(_ context.Context, p string) (remote.Entry, error) {
-	for _, e := range d.entries {
-		if e.Path == p {
-			return e, nil
-		}
-	}
-	return remote.Entry{}, &remote.Error{Op: "stat", Object: p, Kind: remote.ErrNotExist}
+func (d *shareDrive) Stat(ctx context.Context, p string) (remote.Entry, error) {
+	return findIn(ctx, d, p)
 }
 
 // Quota is the size of the share, all of it used.
 func (d *shareDrive) Quota(context.Context) (remote.Quota, error) {
 	var total int64
-	for _, e := range d.entries {
-		total += e.Size
+	for _, f := range d.now().Files {
+		total += f.Size
 	}
 	return remote.Quota{Total: total, Used: total}, nil
 }
 
-// Mkdir, Remove and Move are the writing half, which a share has not.
-func (d *shareDrive) Mkdir(_ context.Context, p string) (remote.Entry, error) {
+// refusesChanges is the writing half of fs.Drive, which shares have not.
+type refusesChanges struct{}
+
+func (refusesChanges) Mkdir(_ context.Context, p string) (remote.Entry, error) {
 	return remote.Entry{}, refusedChange("mkdir", p)
 }
 
-func (d *shareDrive) Remove(_ context.Context, paths ...string) error {
+func (refusesChanges) Remove(_ context.Context, paths ...string) error {
 	return refusedChange("remove", strings.Join(paths, " "))
 }
 
-func (d *shareDrive) Move(_ context.Context, from, _ string, _ bool) error {
+func (refusesChanges) Copy(_ context.Context, from, _ string) error {
+	return refusedChange("copy", from)
+}
+
+func (refusesChanges) Move(_ context.Context, from, _ string, _ bool) error {
 	return refusedChange("move", from)
 }
 
 func refusedChange(op, p string) error {
 	return &remote.Error{Op: op, Object: p, Kind: remote.ErrPermission, Msg: "a share is read-only"}
-}
-
-// shareFetcher reads one file of a share.
-type shareFetcher struct {
-	drive *shareDrive
-	file  fs.Located
-}
-
-// Fetch implements blockcache.Fetcher.
-func (s shareFetcher) Fetch(ctx context.Context, off, n int64) (io.ReadCloser, error) {
-	e := s.file.Entry()
-	f, ok := s.drive.files[e.FsID]
-	if !ok {
-		return nil, &remote.Error{Op: "open", Object: e.Path, Kind: remote.ErrNotExist}
-	}
-	return s.drive.client.Open(ctx, s.drive.url, f, off, n)
 }

@@ -5,6 +5,8 @@ import (
 	"path"
 	"regexp"
 	"strings"
+
+	"github.com/teraboxfs/teraboxfs/shares"
 )
 
 // sourceKind says which of the rooms answers for a source.
@@ -13,6 +15,7 @@ type sourceKind int
 const (
 	sourceAccount sourceKind = iota // the drive of an account
 	sourceShare                     // a share link, through the link service
+	sourceShares                    // all saved shares, a directory each
 	sourceDemo                      // the emulator in this process
 )
 
@@ -21,8 +24,9 @@ type source struct {
 	kind    sourceKind
 	text    string // as given
 	account string // sourceAccount: the name before the colon, "" when there was none
-	path    string // sourceAccount and sourceDemo: the drive's path to mount
-	url     string // sourceShare
+	path    string // the path of the drive, or in the share, to mount
+	url     string // sourceShare: the link, "" for a saved one
+	share   string // sourceShare: the name of a saved one, "" for a link
 	dataDir string // sourceDemo: where the emulator keeps its data
 }
 
@@ -31,7 +35,7 @@ var accountName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@-]*$`)
 // parseSource reads [ACCOUNT:]/PATH, an address of a share, or demo:DIR.
 func parseSource(text string) (source, error) {
 	s := source{text: text, path: "/"}
-	const forms = "SOURCE is [ACCOUNT:]/PATH, a share's https://.../s/1KEY, or demo:DIR"
+	const forms = "SOURCE is [ACCOUNT:]/PATH, a share's https://.../s/1KEY, share:NAME, shares:, or demo:DIR"
 	switch {
 	case text == "":
 		return s, usage("mount", `""`, forms, "the source is empty")
@@ -48,8 +52,18 @@ func parseSource(text string) (source, error) {
 			return s, usage("mount", text, "write demo:DIR; 'teraboxfs demo' needs no directory", "demo: needs a directory for its data")
 		}
 		return s, nil
-	case strings.HasPrefix(text, "share:") || strings.HasPrefix(text, "shares:"):
-		return s, usage("mount", text, "mount the share's address instead", "saved shares are not served by this version yet")
+	case strings.HasPrefix(text, "share:"):
+		name, below, _ := strings.Cut(strings.TrimPrefix(text, "share:"), "/")
+		s.kind, s.share, s.path = sourceShare, name, path.Clean("/"+below)
+		if err := shares.CheckName(s.share); err != nil {
+			return s, usage("mount", text, "write share:NAME or share:NAME/DIR; 'teraboxfs share list' lists the names", "%w", err)
+		}
+		return s, nil
+	case text == "shares:":
+		s.kind = sourceShares
+		return s, nil
+	case strings.HasPrefix(text, "shares:"):
+		return s, usage("mount", text, "shares: is all saved shares, share:NAME is one", "nothing follows shares:")
 	}
 	account, rest, ok := strings.Cut(text, ":")
 	if !ok || strings.HasPrefix(text, "/") {
@@ -81,8 +95,13 @@ func (s source) label() string {
 func (s source) name(account string) string {
 	switch s.kind {
 	case sourceShare:
+		if s.share != "" {
+			return s.text
+		}
 		bare, _, _ := strings.Cut(s.url, "?")
 		return bare
+	case sourceShares:
+		return s.text
 	case sourceDemo:
 		return "demo:" + s.path
 	}

@@ -29,6 +29,7 @@ type mounted struct {
 	fs         *fs.FS
 	cache      *blockcache.Cache
 	staging    *writeback.Store // nil when read-only
+	promise    string           // what close(2) means here
 	stagingDir string
 	control    *control.Server
 	dir        string
@@ -65,7 +66,7 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 	if m.fs, err = fs.Mount(dir, options); err != nil {
 		return m, fmt.Errorf("%w: %w", errFuse, err)
 	}
-	m.session = sess
+	m.session, m.promise = sess, a.promise(m)
 	m.control.Serve(m)
 	return m, nil
 }
@@ -99,7 +100,20 @@ func (a *app) openStaging(m *mounted, sess *session) error {
 		StagingSize: a.stagingSize.bytesOr(stagingRoom(m.stagingDir)),
 		Rapid:       a.rapid.on(), RapidVerify: verify, Log: a.log.With("room", "writeback"),
 	})
+	if err == nil {
+		a.tellOfOtherQueues(m.stagingDir)
+	}
 	return err
+}
+
+// tellOfOtherQueues says what waits in the staging directories of the account's other mount points, which no mount serves.
+func (a *app) tellOfOtherQueues(own string) {
+	others, _ := filepath.Glob(filepath.Join(filepath.Dir(own), "*")) // a pattern of ours
+	for _, dir := range others {
+		if n := writeback.Unsent(dir); dir != own && n > 0 {
+			a.log.Warn("unsent files wait for a mount at another place; mount there again to send them", "files", n, "staging", dir)
+		}
+	}
 }
 
 // stagingRoom is what auto means for --staging-size: the free space of the disk less a twentieth of it,
@@ -117,13 +131,18 @@ func stagingRoom(dir string) int64 {
 func (a *app) fsOptions(sess *session) fs.Options {
 	o := fs.Options{
 		Drive: sess.drive, Fetcher: sess.fetcher, Root: sess.root,
-		ReadOnly: a.readOnly || sess.uploader == nil,
+		ReadOnly:   a.readOnly || sess.uploader == nil,
+		Background: a.commit.value == "background", CloseWait: a.closeWait, Uploads: a.uploads.value,
 		DirCache: a.dirCache, AttrTimeout: a.attrTimeout, EntryTimeout: a.entryTimeout, NegativeTimeout: a.negativeTimeout,
 		UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()),
 		DirMode: 0o777 &^ a.umask.bits, FileMode: 0o666 &^ a.umask.bits,
 		Passthrough: a.passthrough.value == "auto" && os.Geteuid() == 0,
 		AllowOther:  a.allowOther, DefaultPermissions: a.defaultPermissions, Debug: a.fuseDebug,
 		FsName: sess.name, MountOptions: a.config.mountOptions, Log: a.log.With("room", "fs"),
+	}
+	o.Guest, o.GuestCache = sess.guest, min(savedListing, a.dirCache)
+	if sess.dirCache > 0 {
+		o.DirCache = sess.dirCache
 	}
 	if a.uid.set {
 		o.UID = a.uid.id
@@ -155,12 +174,21 @@ func (m *mounted) readOnly() bool { return m.staging == nil }
 // Status implements control.Daemon.
 func (m *mounted) Status() control.Status {
 	s := control.Status{
-		ID: control.ID(m.dir), Mountpoint: m.dir, Source: m.session.name, Account: m.session.login,
+		ID: control.ID(m.dir), Mountpoint: m.dir, Source: m.session.name, Root: m.session.root, Account: m.session.login,
 		PID: os.Getpid(), Started: m.started, ReadOnly: m.readOnly(), Version: versionText(),
 		Pending: []control.Pending{},
 	}
 	for _, p := range m.fs.Pending() {
-		s.Pending = append(s.Pending, control.Pending{Path: p.Path, Bytes: p.Bytes, State: p.State, Err: p.Err})
+		line := control.Pending{Path: p.Path, Bytes: p.Bytes, State: p.State, Err: p.Err, Kept: p.Kept}
+		if !p.NextTry.IsZero() {
+			line.NextTry = &p.NextTry
+		}
+		s.Pending = append(s.Pending, line)
+	}
+	s.Conflicts = m.fs.Conflicts()
+	if m.staging != nil {
+		u := m.staging.Usage()
+		s.Staging = &control.Staging{Used: u.Used, Limit: u.Limit, Waiting: u.Waiting, Paused: m.fs.Paused()}
 	}
 	return s
 }

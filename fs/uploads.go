@@ -1,0 +1,101 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// uploads sends files that nobody waits for, several at a time, in the order in which they came.
+type uploads struct {
+	fs *FS
+
+	mu      sync.Mutex // a leaf
+	order   []*content // those not in waiting have had their turn
+	waiting map[*content]struct{}
+	workers int // goroutines of work
+	paused  bool
+}
+
+// add has c sent; it does nothing when c is waiting already.
+func (u *uploads) add(c *content) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if _, ok := u.waiting[c]; ok {
+		return
+	}
+	if u.waiting == nil {
+		u.waiting = make(map[*content]struct{})
+	}
+	u.waiting[c] = struct{}{}
+	u.order = append(u.order, c)
+	u.startLocked()
+}
+
+// startLocked brings the workers to their number. It needs mu.
+func (u *uploads) startLocked() {
+	for !u.paused && u.workers < min(u.fs.opts.Uploads, len(u.waiting)+u.workers) {
+		if !u.fs.spawn(u.work) {
+			return
+		}
+		u.workers++
+	}
+}
+
+// work sends one file after another until there is none. It ends with ctx.
+func (u *uploads) work(ctx context.Context) {
+	for {
+		c := u.next(ctx)
+		if c == nil {
+			return
+		}
+		u.fs.sendBehind(ctx, c)
+	}
+}
+
+// next takes the first file, or ends the worker.
+func (u *uploads) next(ctx context.Context) *content {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.paused || len(u.waiting) == 0 || ctx.Err() != nil {
+		u.workers--
+		return nil
+	}
+	for {
+		c := u.order[0]
+		u.order[0] = nil
+		u.order = u.order[1:]
+		if _, ok := u.waiting[c]; ok {
+			delete(u.waiting, c)
+			return c
+		}
+	}
+}
+
+// pause lets files under way finish, and begins no other until it is told false.
+func (u *uploads) pause(on bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.paused = on
+	u.startLocked()
+}
+
+func (u *uploads) isPaused() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.paused
+}
+
+// sendBehind commits c for nobody in particular. A failure is logged, and shown until a later try succeeds.
+func (f *FS) sendBehind(ctx context.Context, c *content) {
+	err := c.commit(ctx)
+	switch {
+	case err == nil:
+	case errors.Is(err, errAbandoned), ctx.Err() != nil:
+		return
+	default:
+		f.opts.Log.Warn("not sent; the bytes are kept and it will be tried again", "path", c.node.path(), "err", err)
+		return
+	}
+	c.letGo()
+}
