@@ -1,4 +1,4 @@
-# Targets: build, demo, test, integration, fuzz, bench, bench-peers, bench-docs, lint, check, clean.
+# Targets: build, demo, test, integration, crash, fuzz, bench, bench-peers, bench-docs, lint, check, clean.
 # `make demo` mounts a sample drive; `make test` runs everything, real mounts included; `make check` is what CI runs.
 # FLAGS goes to go test: make integration FLAGS='-run TestRename -v'.
 
@@ -11,7 +11,7 @@ RCLONE      := github.com/rclone/rclone@v1.76.0
 BENCH       ?= .
 ROUNDS      ?= 3
 
-.PHONY: build demo test integration fuzz bench bench-peers bench-docs lint check clean fuse
+.PHONY: build demo test integration crash fuzz bench bench-peers bench-docs lint check clean fuse
 
 build:
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/teraboxfs ./cmd/teraboxfs
@@ -24,6 +24,11 @@ test: fuse
 
 integration: fuse
 	$(GO) test -timeout $(TIMEOUT) $(FLAGS) ./test/...
+
+# More deaths of a daemon, and more power cuts, than `make test` has.
+crash: fuse
+	$(GO) test -run '^TestPowerCuts$$' $(FLAGS) ./writeback -args -powercuts=3000
+	$(GO) test -run '^TestCrashes$$' -timeout $(TIMEOUT) $(FLAGS) ./test/integration -args -crashes=200
 
 # Every fuzz target of the module, each for FUZZTIME.
 fuzz:
@@ -41,17 +46,22 @@ bench: fuse
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 60m $(FLAGS) ./test/integration -args -rounds=$(ROUNDS) | tee -a bin/bench.txt
 	@$(GO) run ./test/bench/table bin/bench.txt
 
-# teraboxfs beside rclone, over equal links to the same bytes, in turns: about two minutes a round.
+# teraboxfs beside rclone, over equal links to the same bytes, in turns: about six minutes a round, four of them for writing.
 bench-peers: fuse bin/peers/rclone
 	@$(GO) run ./test/bench/table -header > bin/bench-peers.txt
 	$(GO) test -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x -timeout 30m $(FLAGS) ./test/integration \
 		-args -rclone=$(CURDIR)/bin/peers/rclone -rounds=$(ROUNDS) | tee -a bin/bench-peers.txt
 	@$(GO) run ./test/bench/table bin/bench-peers.txt
+	@$(GO) run ./test/bench/table -header > bin/bench-peers-writing.txt
+	$(GO) test -run '^$$' -bench '^BenchmarkPeersWriting$$' -benchtime 1x -timeout 60m $(FLAGS) ./test/integration \
+		-args -rclone=$(CURDIR)/bin/peers/rclone -rounds=$(ROUNDS) | tee -a bin/bench-peers-writing.txt
+	@$(GO) run ./test/bench/table bin/bench-peers-writing.txt
 
 # Puts the figures of the last bench and bench-peers into docs/benchmarks.md.
 bench-docs:
 	$(GO) run ./test/bench/table -into docs/benchmarks.md -section mounts bin/bench.txt
 	$(GO) run ./test/bench/table -into docs/benchmarks.md -section peers bin/bench-peers.txt
+	$(GO) run ./test/bench/table -into docs/benchmarks.md -section peers-writing bin/bench-peers-writing.txt
 
 # A tool, not a dependency: it is built on its own, and in no go.mod.
 bin/peers/rclone:

@@ -88,6 +88,49 @@ func rsyncSent(t testing.TB, out string) int {
 	return n
 }
 
+// TestSavePatterns: what editors, rsync and SQLite do to change a file leaves the new content under its name, and nothing else, in
+// both modes.
+func TestSavePatterns(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"close", "background"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			emu := startEmulator(t)
+			m := mount(t, emu, "--commit="+mode)
+			for i, tc := range []struct{ name, needs, script string }{
+				{"in place", "", `printf new >file`},
+				{"vim, with a backup", "", `printf x >.file.swp; mv file file~; printf new >file; rm file~ .file.swp`},
+				{"vim, copied", "", `printf x >4913; rm 4913; cp -p file file~; printf new >file; rm file~`},
+				{"GLib", "", `printf new >.goutputstream-A1B2C3; mv .goutputstream-A1B2C3 file`},
+				{"emacs", "", `printf new >'#file#'; cp -p file file~; printf new >file; rm '#file#' file~`},
+				{"swapped", "", `printf new >file.new; mv file file.old; mv file.new file; rm file.old`},
+				{"sed -i", "sed", `sed -i s/.*/new/ file; truncate -s 3 file`},
+				{"rsync --inplace", "rsync", `printf new >"$TMPDIR/file"; rsync --inplace "$TMPDIR/file" .`},
+				{"rsync -a --partial", "rsync", `printf new >"$TMPDIR/file"; rsync -a --partial "$TMPDIR/file" .`},
+				{"rsync --append", "rsync", `printf ne >file; printf new >"$TMPDIR/file"; rsync --append "$TMPDIR/file" .`},
+				{"two appenders", "", `: >file; exec 3>>file; exec 4>>file; printf n >&3; printf e >&4; printf w >&3; exec 3>&-; exec 4>&-`},
+				{"dd conv=notrunc", "dd", `printf nxw >file; printf e | dd of=file bs=1 seek=1 conv=notrunc 2>/dev/null`},
+				{"a browser", "", `rm file; printf ne >file.part; printf w >>file.part; mv file.part file`},
+			} {
+				t.Run(tc.name, func(t *testing.T) {
+					if tc.needs != "" {
+						tool(t, tc.needs)
+					}
+					dir := fmt.Sprint(i)
+					require.NoError(t, os.Mkdir(m.Path(dir), 0o755))
+					require.NoError(t, os.WriteFile(m.Path(dir, "file"), []byte("old and longer"), 0o644))
+					sh(t, m.Path(dir), "TMPDIR='"+tempDir(t)+"'; "+tc.script)
+					requireFile(t, m.Path(dir, "file"), []byte("new"))
+					require.Equal(t, []string{"file"}, list(t, m.Path(dir)))
+					require.Zero(t, teraboxfs(t, m.home, "queue", "wait", m.Dir).code)
+					requireOnDrive(t, emu, "/"+dir+"/file", []byte("new"))
+					require.Equal(t, []string{"file"}, emu.names("/"+dir))
+				})
+			}
+		})
+	}
+}
+
 // TestTar extracts an archive on the mount: bytes and times come back, and an archive made there has the same files.
 func TestTar(t *testing.T) {
 	t.Parallel()
@@ -156,8 +199,17 @@ func TestGit(t *testing.T) {
 func TestSQLite(t *testing.T) {
 	t.Parallel()
 	tool(t, "sqlite3")
+	for _, mode := range []string{"close", "background"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			useSQLite(t, mode)
+		})
+	}
+}
+
+func useSQLite(t *testing.T, mode string) {
 	emu := startEmulator(t)
-	m := mount(t, emu)
+	m := mount(t, emu, "--commit="+mode)
 	sqlite := func(m *Mount, sql string) string {
 		return strings.TrimSpace(must(t, m.Dir, "sqlite3", "db.sqlite", sql))
 	}
@@ -172,7 +224,7 @@ func TestSQLite(t *testing.T) {
 	require.Equal(t, "1715|514500|1715715", want)
 	require.Equal(t, "ok", sqlite(m, `pragma integrity_check;`))
 	sqlite(m, `vacuum;`)
-	again := m.Remount(emu)
+	again := m.Remount(emu, "--commit="+mode)
 	for _, where := range []*Mount{again, mount(t, emu)} {
 		require.Equal(t, "ok", sqlite(where, `pragma integrity_check;`))
 		require.Equal(t, want, sqlite(where, `select count(*), sum(length(data)), sum(id) from t;`))

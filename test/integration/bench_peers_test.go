@@ -5,6 +5,7 @@ package integration
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,6 +38,7 @@ var rcloneSettings = []struct {
 // fileserver serves a directory over a link to rclone, as the emulator does to teraboxfs.
 type fileserver struct {
 	url  string
+	dir  string // what it serves, on this machine
 	proc *process
 }
 
@@ -53,7 +55,7 @@ func BenchmarkPeers(b *testing.B) {
 			setups = append(setups, setup{"teraboxfs-8-streams", link, func(b *testing.B) *rig { return d.teraboxfs(b, "--streams=8") }})
 		}
 		for _, s := range rcloneSettings {
-			setups = append(setups, setup{s.name, link, func(b *testing.B) *rig { return servers[link].rclone(b, s.flags) }})
+			setups = append(setups, setup{s.name, link, func(b *testing.B) *rig { return servers[link].reads(b, s.flags) }})
 		}
 		return setups
 	}
@@ -64,6 +66,87 @@ func BenchmarkPeers(b *testing.B) {
 	d.compare(b, "first byte, wan", over(wan), benchFirstByte)
 }
 
+// BenchmarkPeersWriting is BenchmarkPeers for writing: until the server has everything.
+func BenchmarkPeersWriting(b *testing.B) {
+	if *rclonePath == "" {
+		b.Skip("no rclone: `make bench-peers` builds one")
+	}
+	bin, err := plainBinary()
+	require.NoError(b, err)
+	d := &benchDrive{emu: startEmulatorOf(b, bin), local: tempDir(b)}
+	servers := map[shape]*fileserver{local: d.serve(b, local), wan: d.serve(b, wan)}
+	writers := func(link shape) []setup {
+		setups := []setup{
+			{"teraboxfs-10-parts", link, func(b *testing.B) *rig { return d.teraboxfs(b, "--parts=10") }},
+			{"teraboxfs-background", link, func(b *testing.B) *rig {
+				return d.teraboxfs(b, "--commit=background", "--uploads=40", "--parts=40")
+			}},
+		}
+		for _, s := range rcloneWriting {
+			setups = append(setups, setup{s.name, link, func(b *testing.B) *rig { return servers[link].writes(b, s.flags) }})
+		}
+		return setups
+	}
+	d.compare(b, "write", writers(local), benchWriteOut)
+	d.compare(b, "write, wan", writers(wan), benchWriteOut)
+	d.compare(b, "500 files by cp", writers(local), benchTreeOut)
+	d.compare(b, "500 files by cp, wan", writers(wan), benchTreeOut)
+}
+
+// rcloneWriting are rclone as it comes, which sends a file while it is written, and as it is tuned for writing: files are kept on disk
+// first and sent behind, many at a time.
+var rcloneWriting = []struct {
+	name  string
+	flags []string
+}{
+	{"rclone", nil},
+	{"rclone-writes-tuned", []string{"--vfs-cache-mode=writes", "--vfs-write-back=0s", "--transfers=40", "--webdav-pacer-min-sleep=0s"}},
+}
+
+// benchWriteOut writes a file until the server has it.
+func benchWriteOut(b *testing.B, s setup) {
+	r := s.mount(b)
+	defer r.end()
+	size := benchSize
+	if s.link != local {
+		size /= 2
+	}
+	writtenFiles++
+	name := fmt.Sprint("file", writtenFiles)
+	seed := uint64(1000 + writtenFiles) // no two files have a block in common
+	c := r.measure(func() int64 {
+		require.NoError(b, writePattern(filepath.Join(r.dir, name), seed, size))
+		r.uploaded(map[string]int64{name: size})
+		return size
+	})
+	b.ReportMetric(c.rate(), "MB/s")
+	b.ReportMetric(c.perGiB(c.daemon), "cpu-s/GiB")
+	b.ReportMetric(r.peak(), "peak-RSS-MiB")
+	require.NoError(b, os.Remove(filepath.Join(r.dir, name)))
+}
+
+// benchTreeOut copies a directory of 500 files of 16 KiB until the server has them.
+func benchTreeOut(b *testing.B, s setup) {
+	r := s.mount(b)
+	defer r.end()
+	writtenFiles++
+	tree := filepath.Join(tempDir(b), fmt.Sprint("tree", writtenFiles))
+	require.NoError(b, os.Mkdir(tree, 0o755))
+	want := make(map[string]int64)
+	for i := range 500 {
+		name := fmt.Sprint("file", i)
+		require.NoError(b, os.WriteFile(filepath.Join(tree, name), content(uint64(writtenFiles*1000+i), 16*kib), 0o644))
+		want[filepath.Join(filepath.Base(tree), name)] = 16 * kib
+	}
+	start := time.Now()
+	must(b, r.dir, "cp", "-r", tree, ".")
+	copied := time.Since(start)
+	r.uploaded(want)
+	b.ReportMetric(float64(len(want))/time.Since(start).Seconds(), "files/s")
+	b.ReportMetric(float64(len(want))/copied.Seconds(), "cp-files/s")
+	b.ReportMetric(r.peak(), "peak-RSS-MiB")
+}
+
 // serve starts a fileserver on the files of the drive.
 func (d *benchDrive) serve(b *testing.B, s shape) *fileserver {
 	b.Helper()
@@ -72,7 +155,7 @@ func (d *benchDrive) serve(b *testing.B, s shape) *fileserver {
 		out, err := exec.Command("go", "build", "-o", program, "../bench/fileserver").CombinedOutput()
 		require.NoError(b, err, "%s", out)
 	}
-	f := &fileserver{proc: startProcess(b, launch{
+	f := &fileserver{dir: d.local, proc: startProcess(b, launch{
 		name: "fileserver", program: program, env: os.Environ(),
 		args: []string{"-dir", d.local, "-latency", s.latency, "-bandwidth", strconv.FormatInt(s.bandwidth, 10)},
 	})}
@@ -88,14 +171,34 @@ func (d *benchDrive) serve(b *testing.B, s shape) *fileserver {
 	return f
 }
 
-// rclone is a mount by rclone with nothing cached.
-func (f *fileserver) rclone(b *testing.B, flags []string) *rig {
+// reads is a mount by rclone to read from, with nothing cached.
+func (f *fileserver) reads(b *testing.B, flags []string) *rig {
+	return f.rclone(b, ":http:", append([]string{"--http-url=" + f.url, "--read-only"}, flags...))
+}
+
+// writes is a mount by rclone to write to.
+func (f *fileserver) writes(b *testing.B, flags []string) *rig {
+	r := f.rclone(b, ":webdav:", append([]string{"--webdav-url=" + f.url}, flags...))
+	r.uploaded = func(want map[string]int64) {
+		eventually(b, 10*time.Minute, "all files on rclone's server", func() error {
+			for name, size := range want {
+				if st, err := os.Stat(filepath.Join(f.dir, name)); err != nil || st.Size() != size {
+					return fmt.Errorf("%s: %v", name, err)
+				}
+			}
+			return nil
+		})
+	}
+	return r
+}
+
+func (f *fileserver) rclone(b *testing.B, source string, flags []string) *rig {
 	b.Helper()
 	h := newHome(b, &Emulator{})
 	dir := filepath.Join(tempDir(b), "mnt")
 	require.NoError(b, os.Mkdir(dir, 0o755))
 	args := append([]string{
-		"mount", ":http:", dir, "--http-url=" + f.url, "--config=" + os.DevNull, "--cache-dir=" + filepath.Join(h.dir, "cache"), "--read-only",
+		"mount", source, dir, "--config=" + os.DevNull, "--cache-dir=" + filepath.Join(h.dir, "cache"),
 	}, flags...)
 	b.Cleanup(func() {
 		if mounted(dir) {

@@ -21,6 +21,9 @@ type rig struct {
 	daemon int // process that answers the kernel
 	server int // process that the bytes come from
 	end    func()
+
+	// uploaded returns when the server has all of these files, by path in the mount with their sizes; nil: nobody asks.
+	uploaded func(want map[string]int64)
 }
 
 // cpu is what a process has used of the processors so far, in seconds of user and system mode.

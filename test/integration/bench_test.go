@@ -111,6 +111,10 @@ func (d *benchDrive) teraboxfs(b *testing.B, flags ...string) *rig {
 			m.Unmount()
 			require.NoError(b, os.RemoveAll(m.home.dir)) // a disk cache would pile up until the end of the benchmark
 		},
+		uploaded: func(map[string]int64) {
+			res := teraboxfs(b, m.home, "queue", "wait", m.Dir)
+			require.Zero(b, res.code, res.stderr)
+		},
 	}
 }
 

@@ -5,7 +5,9 @@ package integration
 import (
 	"maps"
 	"os"
+	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -39,9 +41,18 @@ func TestCallsOfWrites(t *testing.T) {
 		{"unlink", `rm old`, map[string]int{"filemanager": 1}, map[string]string{}, false},
 		{"rename", `mv old f`, map[string]int{"filemanager": 1}, map[string]string{"f": "old\n"}, false},
 		{"stat and test of what is listed", `test -f old && ! test -e nothing && ls -l >/dev/null`, none, map[string]string{"old": "old\n"}, false},
+		{"copy", `cp old f`, map[string]int{"filemanager": 1}, map[string]string{"old": "old\n", "f": "old\n"}, true},
+		{"rsync of a new file", `printf new >$TMPDIR/f; touch -d 2020-01-01 $TMPDIR/f; rsync -t $TMPDIR/f .`, oneCommit, map[string]string{"old": "old\n", "f": "new"}, false},
+		{"rsync over an old file", `printf newer >$TMPDIR/old; touch -d 2020-01-01 $TMPDIR/old; rsync -t $TMPDIR/old .`, oneCommit, map[string]string{"old": "newer"}, true},
+		{"rsync of it again", `touch -r old $TMPDIR/old; cp old $TMPDIR/old; touch -r old $TMPDIR/old; rsync -t $TMPDIR/old .`, none, map[string]string{"old": "old\n"}, false},
+		{"the same content again", `cat old >$TMPDIR/old; cat $TMPDIR/old >old`, none, map[string]string{"old": "old\n"}, true},
+		{"another time", `touch -d 2020-01-01 old`, oneCommit, map[string]string{"old": "old\n"}, true},
 		{"chmod", `chmod 600 old`, none, map[string]string{"old": "old\n"}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			if _, err := exec.LookPath("rsync"); err != nil && strings.Contains(tc.script, "rsync") {
+				t.Skip(err)
+			}
 			emu := startEmulator(t)
 			emu.put("/old", []byte("old\n"))
 			m := mount(t, emu)
@@ -49,7 +60,7 @@ func TestCallsOfWrites(t *testing.T) {
 			sh(t, m.Dir, "rm warm; ls -l; test -e nothing; cat old")
 
 			emu.resetCalls()
-			sh(t, m.Dir, tc.script)
+			sh(t, m.Dir, "TMPDIR='"+tempDir(t)+"'; "+tc.script)
 			if tc.looks {
 				requireCalls(t, emu, tc.calls, "filemetas", "list")
 			} else {

@@ -192,6 +192,38 @@ func TestPassthrough(t *testing.T) {
 	require.Greater(t, off.cacheInfo().BytesRead, before)
 }
 
+// TestPagesComeBeforePassthrough: a complete file is read from the pages of the mount while the kernel has them, and from the cache's
+// file once they are dropped.
+func TestPagesComeBeforePassthrough(t *testing.T) {
+	t.Parallel()
+	requireRoot(t)
+	const size = 9_000_000
+	emu := startEmulator(t)
+	emu.put("/file", content(1, size))
+	m := mount(t, emu)
+	requireFile(t, m.Path("file"), content(1, size)) // through the page cache: nothing of it is on disk yet
+	m.warm("file")
+	asked := func(f *os.File) int64 {
+		before := m.cacheInfo().BytesRead
+		requireSame(t, content(1, size), readAll(t, f), "read again")
+		return m.cacheInfo().BytesRead - before
+	}
+	open := func() *os.File {
+		f, err := os.Open(m.Path("file"))
+		require.NoError(t, err)
+		return f
+	}
+	f := open()
+	require.Less(t, asked(f), int64(size/4), "the kernel has its pages; it may have dropped a few")
+	require.NoError(t, unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED))
+	require.Positive(t, asked(f), "it was read by passthrough")
+	require.NoError(t, unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED))
+	require.NoError(t, f.Close())
+	f = open()
+	require.Less(t, asked(f), int64(size/4), "it is not read by passthrough")
+	require.NoError(t, f.Close())
+}
+
 func readAll(t *testing.T, f *os.File) []byte {
 	t.Helper()
 	_, err := f.Seek(0, io.SeekStart)

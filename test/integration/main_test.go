@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -76,9 +77,9 @@ func prepare() (string, error) {
 }
 
 // build compiles cmd/teraboxfs into the scratch directory and returns the path.
-func build(name string, race bool) (string, error) {
+func build(name string, race bool, tags ...string) (string, error) {
 	out := filepath.Join(scratch, name)
-	args := []string{"build", "-o", out}
+	args := []string{"build", "-o", out, "-tags=" + strings.Join(tags, ",")}
 	if race {
 		args = append(args, "-race")
 	}

@@ -35,6 +35,7 @@ type mountSpec struct {
 	source string   // default "/"
 	binary string   // default builtBinary()
 	flags  []string // between --base-url and the source
+	env    []string // NAME=value, beside the home's
 }
 
 // mount mounts the root of emu's drive in a fresh directory, on a machine of its own, until the end of the test.
@@ -76,7 +77,9 @@ func mountWith(t testing.TB, emu *Emulator, spec mountSpec) *Mount {
 		}
 	})
 	args := append([]string{"mount", "--base-url=" + emu.URL}, spec.flags...)
-	m.proc = startProcess(t, spec.home.launch("mount", spec.binary, append(args, spec.source, spec.dir)))
+	start := spec.home.launch("mount", spec.binary, append(args, spec.source, spec.dir))
+	start.env = append(start.env, spec.env...)
+	m.proc = startProcess(t, start)
 	m.limit()
 	m.waitUsable()
 	return m

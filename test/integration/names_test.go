@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// oddNames are names a program may ask for. Those with must set are within every rule of docs/protocol.md 5.3 and work; of the
-// others each either works or gets a clear errno.
+// oddNames are names a program may ask for. Those with must set work, within the rules of docs/protocol.md 5.3 or in another spelling;
+// of the others each either works or gets a clear errno.
 var oddNames = []struct {
 	what, name string
 	must       bool
@@ -40,27 +40,30 @@ var oddNames = []struct {
 
 	{"256 bytes", strings.Repeat("x", 256), false},
 	{"258 bytes of CJK", strings.Repeat("日", 86), false},
-	{"emoji", "party 🎉", false},
-	{"backslash", `back\slash`, false},
-	{"colon", "c:colon", false},
-	{"asterisk", "star*", false},
-	{"question mark", "what?", false},
-	{"double quote", `say "hi"`, false},
-	{"less than", "a<b", false},
-	{"greater than", "a>b", false},
-	{"bar", "a|b", false},
-	{"newline", "two\nlines", false},
-	{"tab", "a\tb", false},
-	{"escape sequence", "\x1b[31mred", false},
-	{"DEL", "a\x7fb", false},
-	{"leading space", " leading", false},
-	{"trailing space", "trailing ", false},
-	{"trailing dot", "trailing.", false},
-	{"three dots", "...", false},
-	{"only a space", " ", false},
-	{"not UTF-8", "latin1 \xe9", false},
-	{"zero-width", "zero\u200bwidth", false},
-	{"right-to-left override", "abc\u202etxt.exe", false},
+	{"emoji", "party 🎉", true},
+	{"backslash", `back\slash`, true},
+	{"colon", "c:colon", true},
+	{"asterisk", "star*", true},
+	{"question mark", "what?", true},
+	{"double quote", `say "hi"`, true},
+	{"less than", "a<b", true},
+	{"greater than", "a>b", true},
+	{"bar", "a|b", true},
+	{"newline", "two\nlines", true},
+	{"tab", "a\tb", true},
+	{"escape sequence", "\x1b[31mred", true},
+	{"DEL", "a\x7fb", true},
+	{"leading space", " leading", true},
+	{"trailing space", "trailing ", true},
+	{"trailing dot", "trailing.", true},
+	{"three dots", "...", true},
+	{"only a space", " ", true},
+	{"not UTF-8", "latin1 \xe9", true},
+	{"zero-width", "zero\u200bwidth", true},
+	{"right-to-left override", "abc\u202etxt.exe", true},
+	{"substitutes that stand for themselves", "full：width␠and‛quote．", true},
+	{"as long as it may be in the service's spelling", strings.Repeat(":", 85), true},
+	{"longer in the service's spelling", strings.Repeat(":", 86), false},
 }
 
 // clearErrnos are what a program understands as "not this name".
@@ -105,6 +108,36 @@ func TestOddNames(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStoredNames: what the service refuses is stored in another spelling, the same for every machine, and names that somebody stored
+// in a spelling of his own can be read, changed, renamed and deleted.
+func TestStoredNames(t *testing.T) {
+	t.Parallel()
+	emu := startEmulator(t)
+	m := mount(t, emu)
+	require.NoError(t, os.MkdirAll(m.Path("a:b", "c?"), 0o755))
+	require.NoError(t, os.WriteFile(m.Path("a:b", "c?", "party 🎉."), []byte("x"), 0o644))
+	requireOnDrive(t, emu, "/a：b/c？/party ‛{1f389}．", []byte("x"))
+	require.NoError(t, os.Rename(m.Path("a:b"), m.Path("d|")))
+	requireOnDrive(t, emu, "/d｜/c？/party ‛{1f389}．", []byte("x"))
+
+	emu.put("/raw 🎉", []byte("from before it was refused"))
+	m = m.Remount(emu)
+	requireFile(t, m.Path("raw 🎉"), []byte("from before it was refused"))
+	for i, name := range []string{"quoted ‛ alone", "dir/‛ inside"} {
+		emu.put("/"+name, []byte("old"))
+		requireFile(t, viewer(t, emu).Path(name), []byte("old"))
+		again := m.Remount(emu)
+		m = again
+		_, err := os.ReadDir(filepath.Dir(m.Path(name)))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(m.Path(name), []byte("new"), 0o644))
+		requireOnDrive(t, emu, "/"+name, []byte("new"))
+		require.NoError(t, os.Rename(m.Path(name), m.Path(fmt.Sprint("renamed", i))))
+		require.NoError(t, absent(emu, "/"+name))
+	}
+	m.Unmount()
 }
 
 // tryName runs an operation on an odd name and, where it worked, the one that clears the name again. It returns "works" or the

@@ -3,8 +3,12 @@
 package integration
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -135,63 +139,76 @@ var commitFaults = []struct {
 	{"numbers as strings", false, []fault{{Endpoint: "*", Action: "string-numbers"}}},
 }
 
-// TestCommitSurvives writes a file while the service misbehaves: nothing is lost, nothing is doubled.
+// writeShapes are the ways in which programs make what a commit sends.
+var writeShapes = []struct {
+	name string
+	old  int64 // bytes that the drive has at the path before; -1: nothing
+	size int64
+	make func(dir string, want []byte) error // makes dir/file
+}{
+	{"new", -1, 5, writeAtOnce},
+	{"overwrite", 5_000_000, 600_000, writeAtOnce},
+	{"rename over", 5, 1_000_000, func(dir string, want []byte) error {
+		if err := os.WriteFile(filepath.Join(dir, ".file.Ab12Cd"), want, 0o644); err != nil {
+			return err
+		}
+		return os.Rename(filepath.Join(dir, ".file.Ab12Cd"), filepath.Join(dir, "file"))
+	}},
+	{"truncate and append", 300_000, 400_000, func(dir string, want []byte) error {
+		f, err := os.OpenFile(filepath.Join(dir, "file"), os.O_WRONLY|os.O_TRUNC|os.O_APPEND, 0)
+		if err != nil {
+			return err
+		}
+		for chunk := range slices.Chunk(want, 150_000) {
+			if _, err := f.Write(chunk); err != nil {
+				return errors.Join(err, f.Close())
+			}
+		}
+		return f.Close()
+	}},
+	{"empty", -1, 0, writeAtOnce},
+	{"many blocks", -1, 9_000_000, writeAtOnce},
+}
+
+func writeAtOnce(dir string, want []byte) error {
+	return os.WriteFile(filepath.Join(dir, "file"), want, 0o644)
+}
+
+// TestCommitSurvives writes files in every way while the service misbehaves: nothing is lost, nothing is doubled.
 func TestCommitSurvives(t *testing.T) {
 	t.Parallel()
 	for _, tc := range commitFaults {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			emu := startEmulator(t)
+			for i, shape := range writeShapes {
+				emu.put("/"+shape.name+"/other", []byte("other")) // so that there is a directory
+				if shape.old >= 0 {
+					emu.put("/"+shape.name+"/file", content(uint64(100+i), shape.old))
+				}
+			}
 			m := mount(t, emu)
-			for _, file := range []struct {
-				name string
-				size int64
-			}{{"short", 5}, {"part", mib}, {"parts", 9_000_000}} {
-				if tc.known && file.size < rapidMin {
+			for i, shape := range writeShapes {
+				if tc.known && shape.size < rapidMin {
 					continue
 				}
-				requireCommitSurvives(t, emu, m, tc.known, tc.rules, file.name, content(uint64(file.size), file.size))
+				want := content(uint64(i), shape.size)
+				if tc.known {
+					require.NoError(t, os.WriteFile(m.Path("known"), want, 0o644))
+				}
+				emu.setFaults(tc.rules...)
+				require.NoError(t, shape.make(m.Path(shape.name), want), "%s with %+v", shape.name, tc.rules)
+				if shape.size > 0 { // else there is no part that could be wrong
+					emu.requireFired()
+				}
+				if shape.size == 0 { // what nobody wrote to is committed by its release, which comes after close
+					eventually(t, time.Minute, "the empty file", func() error { _, err := emu.info("/" + shape.name + "/file"); return err })
+				}
+				emu.setFaults()
+				requireOnDrive(t, emu, "/"+shape.name+"/file", want)
+				requireFile(t, m.Path(shape.name, "file"), want)
+				require.ElementsMatch(t, []string{"file", "other"}, emu.names("/"+shape.name), "the drive has it once")
 			}
-		})
-	}
-}
-
-// requireCommitSurvives writes one file with the rules in force and looks at the drive.
-func requireCommitSurvives(t *testing.T, emu *Emulator, m *Mount, known bool, rules []fault, name string, want []byte) {
-	t.Helper()
-	require.NoError(t, os.Mkdir(m.Path(name), 0o755))
-	if known {
-		require.NoError(t, os.WriteFile(m.Path("known "+name), want, 0o644))
-	}
-	emu.setFaults(rules...)
-	require.NoError(t, os.WriteFile(m.Path(name, "file"), want, 0o644), "%s with %+v", name, rules)
-	emu.requireFired()
-	emu.setFaults()
-	requireOnDrive(t, emu, "/"+name+"/file", want)
-	requireFile(t, m.Path(name, "file"), want)
-	require.Equal(t, []string{"file"}, emu.names("/"+name), "the drive has it once")
-}
-
-// TestOverwriteSurvives is TestCommitSurvives for a file that exists: it is the old one or the new one, and at the end the new.
-func TestOverwriteSurvives(t *testing.T) {
-	t.Parallel()
-	for _, tc := range commitFaults {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			emu := startEmulator(t)
-			emu.put("/dir/file", content(77, 5_000_000))
-			m := mount(t, emu)
-			want := content(78, 9_000_000)
-			if tc.known {
-				require.NoError(t, os.WriteFile(m.Path("known"), want, 0o644))
-			}
-			emu.setFaults(tc.rules...)
-			require.NoError(t, os.WriteFile(m.Path("dir", "file"), want, 0o644))
-			emu.requireFired()
-			emu.setFaults()
-			requireOnDrive(t, emu, "/dir/file", want)
-			require.Equal(t, []string{"file"}, emu.names("/dir"), "the drive has it once")
-			requireFile(t, mount(t, emu).Path("dir", "file"), want)
 		})
 	}
 }

@@ -193,11 +193,11 @@ func TestBadShare(t *testing.T) {
 	dir := filepath.Join(tempDir(t), "mnt")
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	h := newHome(t, emu)
-	res := teraboxfs(t, h, "mount", "--teraboxdl-url="+emu.URL, emu.URL+"/s/1nosuchshare", dir)
-	requireRefused(t, res, exitTemporary, "nosuchshare") // all the link service says is HTTP 500
+	res := teraboxfs(t, h, "mount", "--resolver=teraboxdl", "--teraboxdl-url="+emu.URL, emu.URL+"/s/1nosuchshare", dir)
+	requireRefused(t, res, exitNotFound, "nosuchshare")
 
 	h.secrets["TERABOX_API_SECRET"] = newSecret("wrong")
-	res = teraboxfs(t, h, "mount", "--teraboxdl-url="+emu.URL, emu.URL+"/s/1demo", dir)
+	res = teraboxfs(t, h, "mount", "--resolver=teraboxdl", "--teraboxdl-url="+emu.URL, emu.URL+"/s/1demo", dir)
 	requireRefused(t, res, exitLogin, "")
 	require.Empty(t, mountsBelow(dir))
 }

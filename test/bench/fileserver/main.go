@@ -31,6 +31,14 @@ func serve(dir string, l link) error {
 		return err
 	}
 	fmt.Printf("listening on http://%s\n", listener.Addr())
-	server := &http.Server{Handler: http.FileServer(http.Dir(dir)), ReadHeaderTimeout: time.Minute}
+	download, upload := http.FileServer(http.Dir(dir)), uploads(dir)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			download.ServeHTTP(w, r)
+		} else {
+			upload.ServeHTTP(w, r)
+		}
+	})
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	return server.Serve(shape(listener, l))
 }
