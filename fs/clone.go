@@ -73,7 +73,7 @@ func (c *content) cloneFrom(from *content, off, n int64) int64 {
 func (c *content) cleanVersion() (e remote.Entry, clean bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.committed, c.occupant != nil && c.occupant.FsID == c.committed.FsID && (c.staged == nil || !c.staged.Dirty())
+	return c.committed, c.occupant != nil && c.occupant.FsID == c.committed.FsID && !c.unsettledLocked()
 }
 
 // cloning says whether a clone is under way.

@@ -56,6 +56,15 @@ var errAbandoned = errors.New("the upload was given up: the file is being change
 // commit brings the service in step with the staged bytes; it does nothing when there is nothing
 // to send. The error says why the bytes are not on the service; they stay staged, and readable.
 func (c *content) commit(ctx context.Context) error {
+	err := c.commitStaged(ctx)
+	if err == nil {
+		c.letGo()
+	}
+	return err
+}
+
+// commitStaged is commit, after which the staged copy is there still.
+func (c *content) commitStaged(ctx context.Context) error {
 	done, err := c.takeToken(ctx)
 	if err != nil {
 		return err

@@ -73,7 +73,13 @@ func contentMD5(e remote.Entry) string {
 func (c *content) isLocal() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.occupant == nil || c.staged != nil && c.staged.Dirty()
+	return c.occupant == nil || c.unsettledLocked()
+}
+
+// unsettledLocked says whether committed does not have what is staged: also while a commit has ended and committed is still to hear
+// of it. It needs mu.
+func (c *content) unsettledLocked() bool {
+	return c.staged != nil && (c.staged.Dirty() || c.stop != nil)
 }
 
 // adopt takes e as a newer description of the version it already holds. It returns false when e
@@ -352,7 +358,7 @@ func (c *content) closed(writable bool) (unsent bool) {
 func (c *content) discard(wanted bool) {
 	c.mu.Lock()
 	staged, base := c.staged, c.base
-	if staged == nil || c.handles > 0 || wanted && staged.Dirty() {
+	if staged == nil || c.handles > 0 || wanted && c.unsettledLocked() {
 		c.mu.Unlock()
 		return
 	}

@@ -135,7 +135,7 @@ func (d *deletes) send(ctx context.Context) (failed bool) {
 		case same:
 			paths = append(paths, e.Path)
 		default:
-			d.done(e.Path)
+			d.drop(e.Path)
 		}
 	}
 	var err error
@@ -229,6 +229,9 @@ func (d *deletes) refuse(p string, why error) {
 	d.fs.opts.Log.Error("the service does not delete the file; it is shown again", "path", p, "err", why)
 	d.forget(p, false)
 }
+
+// drop forgets a file that is no longer there: whatever is at its path now was not to be deleted, and is to be seen at once.
+func (d *deletes) drop(p string) { d.forget(p, false) }
 
 func (d *deletes) forget(p string, deleted bool) {
 	d.mu.Lock()

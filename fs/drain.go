@@ -41,7 +41,6 @@ func (f *FS) drainOne(ctx context.Context, c *content) error {
 		err = c.commit(ctx)
 	}
 	if err == nil {
-		c.letGo()
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime) // a writer that waits for staging space holds the file

@@ -242,7 +242,11 @@ func (n *inode) contentsLocked(all []*content) []*content {
 // way to the service.
 func (n *inode) followed() {
 	for _, c := range n.contents() {
-		if c.stagedOrNil() == nil || !c.isLocal() {
+		if c.stagedOrNil() == nil {
+			continue
+		}
+		if !c.isLocal() { // the rename committed it
+			c.letGo()
 			continue
 		}
 		c.saveAgain()

@@ -88,14 +88,7 @@ func (u *uploads) isPaused() bool {
 
 // sendBehind commits c for nobody in particular. A failure is logged, and shown until a later try succeeds.
 func (f *FS) sendBehind(ctx context.Context, c *content) {
-	err := c.commit(ctx)
-	switch {
-	case err == nil:
-	case errors.Is(err, errAbandoned), ctx.Err() != nil:
-		return
-	default:
+	if err := c.commit(ctx); err != nil && !errors.Is(err, errAbandoned) && ctx.Err() == nil {
 		f.opts.Log.Warn("not sent; the bytes are kept and it will be tried again", "path", c.node.path(), "err", err)
-		return
 	}
-	c.letGo()
 }

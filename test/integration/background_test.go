@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 )
 
 // stuck keeps the drive from taking any file, in a way that the daemon goes on trying.
@@ -256,4 +257,37 @@ func TestTermKeepsWhatCannotBeSent(t *testing.T) {
 	eventually(t, 30*time.Second, "it is sent", func() error { _, err := emu.info("/file"); return err })
 	requireOnDrive(t, emu, "/file", want)
 	again.Unmount()
+}
+
+// TestReadersWhileFilesAreSent: a file shows its bytes, and takes more of them, at every moment of its upload and after it.
+func TestReadersWhileFilesAreSent(t *testing.T) {
+	t.Parallel()
+	emu := startEmulator(t)
+	m := mount(t, emu, "--commit=background", "--attr-timeout=0")
+	const writers, files = 4, 30
+	var g errgroup.Group
+	for w := range writers {
+		g.Go(func() error {
+			for i := range files {
+				name := m.Path(fmt.Sprintf("%d-%d", w, i))
+				if err := os.WriteFile(name, []byte("new"), 0o644); err != nil {
+					return err
+				}
+				for end := time.Now().Add(60 * time.Millisecond); time.Now().Before(end); {
+					if got, err := os.ReadFile(name); err != nil || string(got) != "new" {
+						return fmt.Errorf("%s: %q, %v", name, got, err)
+					}
+				}
+			}
+			return nil
+		})
+	}
+	require.NoError(t, g.Wait())
+	require.Zero(t, teraboxfs(t, m.home, "queue", "wait", m.Dir).code)
+	for w := range writers {
+		for i := range files {
+			requireOnDrive(t, emu, fmt.Sprintf("/%d-%d", w, i), []byte("new"))
+		}
+	}
+	m.Unmount()
 }
