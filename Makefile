@@ -1,5 +1,6 @@
-# Targets: build, demo, test, integration, crash, fuzz, bench, bench-peers, bench-docs, lint, check, clean.
-# `make demo` mounts a sample drive; `make test` runs everything, real mounts included; `make check` is what CI runs.
+# Targets: build, demo, test, race, integration, crash, fuzz, bench, bench-peers, bench-docs, lint, check, clean.
+# `make demo` mounts a sample drive; `make test` runs everything, real mounts included; `make race` runs it again under the race detector, of the mounts what
+# is RACED; `make check` is what CI runs.
 # FLAGS goes to go test: make integration FLAGS='-run TestRename -v'.
 
 GO          ?= go
@@ -11,7 +12,9 @@ RCLONE      := github.com/rclone/rclone@v1.76.0
 BENCH       ?= .
 ROUNDS      ?= 3
 
-.PHONY: build demo test integration crash fuzz bench bench-peers bench-docs lint check clean fuse
+RACED       ?= TestModel|TestReaders|TestParallelCopies|TestSavePatterns|TestReadOf|TestQueue|TestDeletes|TestShares|TestPassthrough|TestDiskCache
+
+.PHONY: build demo test race integration crash fuzz bench bench-peers bench-docs lint check clean fuse
 
 build:
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/teraboxfs ./cmd/teraboxfs
@@ -21,6 +24,10 @@ demo: build fuse
 
 test: fuse
 	$(GO) test -timeout $(TIMEOUT) $(FLAGS) ./...
+
+race: fuse
+	$(GO) test -race -timeout $(TIMEOUT) $(FLAGS) $$($(GO) list ./... | grep -v /test/integration)
+	$(GO) test -race -timeout $(TIMEOUT) -run '^($(RACED))' $(FLAGS) ./test/integration
 
 integration: fuse
 	$(GO) test -timeout $(TIMEOUT) $(FLAGS) ./test/...
@@ -72,8 +79,7 @@ lint:
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 
-check: lint
-	$(MAKE) test FLAGS=-race
+check: lint test race
 
 clean:
 	rm -rf bin dist

@@ -32,7 +32,11 @@ const (
 // prints the shortest sequence that shows it and the seed: go test -run TestModel -rapid.seed=N.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	atLeast(t, "rapid.checks", modelSequences)
+	sequences := modelSequences
+	if raceEnabled {
+		sequences /= 4
+	}
+	atLeast(t, "rapid.checks", sequences)
 	atLeast(t, "rapid.steps", modelSteps)
 	emu := startEmulator(t)
 	m, other := mount(t, emu), viewer(t, emu)
