@@ -110,6 +110,41 @@ func (s *Server) adminPutFile(w http.ResponseWriter, r *http.Request) {
 	s.adminAnswerInfo(w, p, err)
 }
 
+// maxFill bounds what one fill makes.
+const maxFill = 5_000_000
+
+// adminFill makes a tree that would take as many calls to make from outside.
+func (s *Server) adminFill(w http.ResponseWriter, r *http.Request) {
+	p, ok := adminPath(w, r, "path")
+	if !ok {
+		return
+	}
+	dirs, err := strconv.Atoi(r.URL.Query().Get("dirs"))
+	files, err2 := strconv.Atoi(r.URL.Query().Get("files"))
+	if err := errors.Join(err, err2); err != nil || dirs < 0 || files < 0 || max(dirs, 1)*files > maxFill {
+		adminFail(w, http.StatusBadRequest, fmt.Errorf("fill %q: want dirs and files, at most %d in all: %w", p, maxFill, err))
+		return
+	}
+	if dirs == 0 {
+		err = s.fill(p, files)
+	}
+	for i := 0; i < dirs && err == nil; i++ {
+		err = s.fill(fmt.Sprintf("%s/dir%05d", p, i), files)
+	}
+	s.adminAnswerInfo(w, p, err)
+}
+
+// fill makes files of 0 to 9 bytes in dir.
+func (s *Server) fill(dir string, files int) error {
+	for i := range files {
+		name := fmt.Sprintf("%s/a file with a name of usual length %05d.txt", dir, i)
+		if err := s.Put(name, strings.NewReader("xxxxxxxxx"[:i%10]), time.Time{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *Server) adminDeleteFile(w http.ResponseWriter, r *http.Request) {
 	p, ok := adminPath(w, r, "path")
 	if !ok {

@@ -85,23 +85,43 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, errBadName)
 		return
 	}
-	entries, err := s.drive.list(dir)
+	entries, err := s.listedPage(r, dir)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	entries = s.settled(r, entries)
-	sortEntries(entries, p.get("order"), p.get("desc") == "1")
-	entries, _ = page(entries, p, defaultPage)
 	s.answer(w, r, object{"guid": 0, "guid_info": "", "list": s.shown(r, entries, s.md5Form(r, false))})
 }
 
-// settled leaves out the entries that a lagging list does not know yet.
-func (s *Server) settled(r *http.Request, entries []entry) []entry {
+// listedPage returns the entries of the page that is asked for. Of a large directory in the order of its names, as the drive keeps
+// them, only that page is looked at.
+func (s *Server) listedPage(r *http.Request, dir string) ([]entry, error) {
+	p := callOf(r).params
+	desc, lag := p.get("desc") == "1", s.lag(r)
+	if order := p.get("order"); lag == 0 && !desc && (order == "" || order == "name") {
+		return s.drive.listPart(dir, func(n int) (from, to int) { return pageBounds(n, p, defaultPage) })
+	}
+	entries, err := s.drive.list(dir)
+	if err != nil {
+		return nil, err
+	}
+	entries = s.settled(lag, entries)
+	sortEntries(entries, p.get("order"), desc)
+	entries, _ = page(entries, p, defaultPage)
+	return entries, nil
+}
+
+// lag is how late new entries show in the listing r asks for.
+func (s *Server) lag(r *http.Request) time.Duration {
 	lag := time.Duration(s.cfg.live.get().ListLag)
 	if s.faulted(r, "list-lag") {
 		lag = max(lag, faultLag)
 	}
+	return lag
+}
+
+// settled leaves out the entries that a lagging list does not know yet.
+func (s *Server) settled(lag time.Duration, entries []entry) []entry {
 	if lag == 0 {
 		return entries
 	}
@@ -131,12 +151,17 @@ func sortEntries(entries []entry, order string, desc bool) {
 
 // page returns the page that the parameters page, from 1, and num ask for, and whether more follow.
 func page[T any](items []T, p params, num int64) ([]T, bool) {
+	from, to := pageBounds(len(items), p, num)
+	return items[from:to], to < len(items)
+}
+
+// pageBounds returns where that page begins and ends among n items.
+func pageBounds(n int, p params, num int64) (from, to int) {
 	num = min(max(p.integer("num", num), 1), maxPage)
-	n := int64(len(items))
-	before := min(max(p.integer("page", 1), 1)-1, n) // pages; more than n are as many as n
-	from := min(before*num, n)
-	to := min(from+num, n)
-	return items[from:to], to < n
+	all := int64(n)
+	before := min(max(p.integer("page", 1), 1)-1, all) // pages; more than all are as many as all
+	first := min(before*num, all)
+	return int(first), int(min(first+num, all))
 }
 
 // filemetas answers the entries at the paths in target, or with the fs_ids in fsids; with dlink=1 a link to each file. What is

@@ -94,7 +94,7 @@ func (d *drive) put(n *node) {
 		return
 	}
 	if parent := d.nodes[n.Parent]; parent != nil && parent.children != nil {
-		parent.children[d.key(n.Name)] = n
+		parent.children[d.key(n.Name)], parent.byName = n, nil
 	}
 	d.noteHere(n)
 }
@@ -104,6 +104,7 @@ func (d *drive) unlink(n *node) {
 	delete(d.bin, n.ID)
 	if parent := d.nodes[n.Parent]; parent != nil && parent.children[d.key(n.Name)] == n {
 		delete(parent.children, d.key(n.Name))
+		parent.byName = nil
 	}
 }
 

@@ -39,6 +39,7 @@ type node struct {
 	Trash *trashed `json:"trash,omitempty"` // set on the top of what was deleted
 
 	children map[string]*node // by drive.key; directories only, not journaled
+	byName   []*node          // children in the order of their names; nil when that is to be found out
 }
 
 // trashed says where a node in the recycle bin came from.

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -103,18 +104,26 @@ func (d *drive) statID(id int64) (entry, error) {
 
 // list returns the entries of a directory ordered by name, or errNotFound if it is missing or a file.
 func (d *drive) list(dir string) ([]entry, error) {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
+	return d.listPart(dir, func(n int) (int, int) { return 0, n })
+}
+
+// listPart returns some of the entries of a directory by name: pick is told how many there are and returns where they begin and end.
+func (d *drive) listPart(dir string, pick func(n int) (from, to int)) ([]entry, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	n := d.lookup(dir)
 	if n == nil || !n.Dir {
 		return nil, errNotFound
 	}
+	if n.byName == nil {
+		n.byName = sortedChildren(n)
+	}
 	base, _ := d.pathOf(n)
-	entries := make([]entry, 0, len(n.children))
-	for _, child := range n.children {
+	from, to := pick(len(n.byName))
+	entries := make([]entry, 0, to-from)
+	for _, child := range n.byName[from:to] {
 		entries = append(entries, d.snapshotOf(child, joinPath(base, child.Name)))
 	}
-	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.Name, b.Name) })
 	return entries, nil
 }
 
@@ -151,12 +160,7 @@ func (d *drive) appendSubtree(entries []entry, n *node, path string) []entry {
 
 // sortedChildren returns the children of a node by name.
 func sortedChildren(n *node) []*node {
-	children := make([]*node, 0, len(n.children))
-	for _, child := range n.children {
-		children = append(children, child)
-	}
-	slices.SortFunc(children, func(a, b *node) int { return strings.Compare(a.Name, b.Name) })
-	return children
+	return slices.SortedFunc(maps.Values(n.children), func(a, b *node) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // used returns how many bytes count against the quota: those of all files, the recycle bin included.

@@ -22,13 +22,13 @@ func (n *inode) fillAttr(out *fuse.Attr) {
 		out.Mode = fuse.S_IFDIR | n.permissions()
 		out.Nlink = 2
 		f.tree.mu.RLock()
-		mtime = n.mtime
+		mtime = n.listing.mtime
 		f.tree.mu.RUnlock()
 	} else {
 		out.Mode = fuse.S_IFREG | n.permissions()
 		out.Nlink = 1
 		var size int64
-		size, mtime = n.content.sizeAndMtime()
+		size, mtime = n.sizeAndMtime()
 		out.Size = uint64(size)
 		out.Blocks = (out.Size + 511) / 512 // dense: cp believes files with fewer to be sparse
 	}

@@ -129,13 +129,13 @@ func (c *content) commitTo(ctx context.Context, dir *inode, name string, dst *in
 		return false, nil
 	}
 	if dst != nil && !dst.isAside() {
-		dst.content.mu.Lock()
-		if dst.content.occupant != nil {
-			replaces := *dst.content.occupant
+		dst.file().mu.Lock()
+		if dst.file().occupant != nil {
+			replaces := *dst.file().occupant
 			replaces.Path = target.Path
 			target.Replaces = &replaces
 		}
-		dst.content.mu.Unlock()
+		dst.file().mu.Unlock()
 	}
 	c.mu.Lock()
 	c.waiters++ // it is not to be given up: somebody waits

@@ -44,17 +44,17 @@ func (f *FS) create(ctx context.Context, dir *inode, name string, flags, tid uin
 		if n.isDir() {
 			return nil, nil, syscall.EISDIR
 		}
-		h, err := n.content.open(ctx, flags, tid)
+		h, err := n.file().open(ctx, flags, tid)
 		return n, h, err
 	}
 	n = f.newInodeLocked(0, false)
-	n.content.mtime, n.content.mtimeDirty = f.opts.Now(), true
+	n.file().mtime, n.file().mtimeDirty = f.opts.Now(), true
 	dir.attachLocked(name, n)
 	n.touchedLocked()
-	dir.mtime = f.opts.Now()
+	dir.listing.mtime = f.opts.Now()
 	f.tree.mu.Unlock()
 
-	h, err := n.content.open(ctx, flags|syscall.O_TRUNC, tid)
+	h, err := n.file().open(ctx, flags|syscall.O_TRUNC, tid)
 	if err != nil {
 		f.tree.mu.Lock()
 		n.detachLocked()
@@ -75,7 +75,7 @@ func (d *dirNode) Tmpfile(ctx context.Context, flags, _ uint32, out *fuse.EntryO
 	f.tree.mu.Lock()
 	n := f.newInodeLocked(0, false)
 	f.tree.mu.Unlock()
-	h, err := n.content.open(waiting, flags|syscall.O_TRUNC, callerOf(ctx))
+	h, err := n.file().open(waiting, flags|syscall.O_TRUNC, callerOf(ctx))
 	if err != nil {
 		return nil, nil, 0, d.errno("tmpfile", "", err)
 	}
@@ -116,11 +116,11 @@ func (f *FS) mkdir(ctx context.Context, dir *inode, name string) (*inode, error)
 	f.tree.mu.Lock()
 	defer f.tree.mu.Unlock()
 	n := f.newInodeLocked(e.FsID, true)
-	n.mtime = f.opts.Now()
-	n.listing.asked = n.mtime // it is new, hence empty
+	n.listing.mtime = f.opts.Now()
+	n.listing.asked = n.listing.mtime // it is new, hence empty
 	dir.attachLocked(name, n)
 	n.touchedLocked()
-	dir.mtime = n.mtime
+	dir.listing.mtime = n.listing.mtime
 	return n, nil
 }
 

@@ -80,7 +80,7 @@ func (d *dirNode) Setattr(_ context.Context, _ fusefs.FileHandle, in *fuse.SetAt
 	}
 	if t, ok := in.GetMTime(); ok {
 		f.tree.mu.Lock()
-		d.n.mtime = t
+		d.n.listing.mtime = t
 		f.tree.mu.Unlock()
 	}
 	d.n.fillAttr(&out.Attr)

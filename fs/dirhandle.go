@@ -9,13 +9,14 @@ import (
 )
 
 // dirHandle is one open directory: a snapshot of its entries, which changes of the directory do
-// not disturb. An entry's offset is its place in the snapshot plus one, after "." and "..".
+// not disturb, and which grows page by page while the directory is being listed. An entry's offset is its place in the snapshot plus one, after "." and "..".
 // go-fuse serialises the calls on one handle.
 type dirHandle struct {
 	dir     *dirNode
 	entries []dirEntry
-	next    int    // index into entries, counting "." as -2 and ".." as -1
-	emitted *inode // what Readdirent returned last, for the Lookup that follows it
+	flight  *listFlight // brings more; nil: that is all
+	next    int         // index into entries, counting "." as -2 and ".." as -1
+	emitted *inode      // what Readdirent returned last, for the Lookup that follows it
 }
 
 var (
@@ -29,16 +30,21 @@ var (
 func (h *dirHandle) rewind(ctx context.Context) error {
 	waiting, stop := h.dir.n.fs.patient(ctx)
 	defer stop()
-	entries, err := h.dir.n.entries(waiting)
+	entries, flight, err := h.dir.n.begin(waiting)
 	if err != nil {
 		return err
 	}
-	h.entries, h.next = entries, -2
+	h.entries, h.flight, h.next = entries, flight, -2
 	return nil
 }
 
 // Readdirent returns the next entry, nil at the end.
-func (h *dirHandle) Readdirent(context.Context) (*fuse.DirEntry, syscall.Errno) {
+func (h *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Errno) {
+	if h.next >= len(h.entries) && h.flight != nil {
+		if err := h.more(ctx); err != nil {
+			return nil, h.dir.errno("list", "", err)
+		}
+	}
 	if h.next >= len(h.entries) {
 		return nil, 0
 	}
@@ -60,10 +66,22 @@ func (h *dirHandle) Readdirent(context.Context) (*fuse.DirEntry, syscall.Errno) 
 	return de, 0
 }
 
+// more waits for the next page.
+func (h *dirHandle) more(ctx context.Context) error {
+	waiting, stop := h.dir.n.fs.patient(ctx)
+	defer stop()
+	entries, flight, err := h.dir.n.more(waiting, h.entries, h.flight)
+	if err != nil {
+		return err
+	}
+	h.entries, h.flight = entries, flight
+	return nil
+}
+
 // Lookup answers READDIRPLUS for the entry that Readdirent has just returned.
 func (h *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
 	n := h.emitted
-	if n == nil || n.detached() {
+	if n == nil || !h.dir.n.has(name, n) {
 		return h.dir.Lookup(ctx, name, out)
 	}
 	return h.dir.present(ctx, n, out), 0

@@ -46,7 +46,7 @@ func (f *fileNode) Setattr(ctx context.Context, fh fusefs.FileHandle, in *fuse.S
 	}
 	waiting, stop := f.n.fs.patient(ctx)
 	defer stop()
-	c := f.n.content
+	c := f.n.file()
 	if size, ok := in.GetSize(); ok {
 		if h, ok := fh.(*handle); ok {
 			h.wrote.Store(true)
@@ -85,7 +85,7 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 	}
 	waiting, stop := f.n.fs.patient(ctx)
 	defer stop()
-	h, err := f.n.content.open(waiting, flags, callerOf(ctx))
+	h, err := f.n.file().open(waiting, flags, callerOf(ctx))
 	if err != nil {
 		return nil, 0, f.errno("open", err)
 	}

@@ -3,7 +3,7 @@ package fs
 import (
 	"path"
 	"sync"
-	"time"
+	"sync/atomic"
 )
 
 // localInoBase begins the range of inode numbers for entries that this mount made; below it are
@@ -16,17 +16,20 @@ type inode struct {
 	ino uint64 // shown to applications; never changes
 	gen uint64 // with ino, unique in this mount: a remote change gives a path a new inode
 
-	content *content   // files only; never changes
-	listing *directory // directories only; never changes
-	guest   bool       // it is at Options.Guest or below; set before anybody sees it, and nothing is moved in or out
+	listing *directory              // directories only; never changes
+	body    atomic.Pointer[content] // files only; nil until file() is asked for it
+	listed  listed                  // until then; guarded by fs.files
 
 	// Guarded by fs.tree.mu.
-	parent  *inode    // nil for the root, and once the inode has no name
-	name    string    // in parent, in asideIn, or the last one
-	asideIn *inode    // the directory where the unlinked file waits for its last close, under name
-	change  uint64    // fs.tree.seq when this mount last made, renamed or committed it; 0: never
-	until   time.Time // a listing that lacks the inode is not believed before this time
-	mtime   time.Time // directories only
+	parent  *inode // nil for the root, and once the inode has no name
+	name    string // in parent, in asideIn, or the last one
+	asideIn *inode // the directory where the unlinked file waits for its last close, under name
+	change  uint64 // fs.tree.seq when this mount last made, renamed or committed it; 0: never
+	until   int64  // Unix nanoseconds: a listing that lacks the inode is not believed before this time
+	round   uint32 // of the last listing that had it
+
+	isListed bool // listed was set; before anybody sees the inode
+	guest    bool // it is at Options.Guest or below; set before anybody sees it, and nothing is moved in or out
 }
 
 // tree is the names of the mount.
@@ -97,8 +100,6 @@ func (f *FS) newInodeLocked(fsID uint64, isDir bool) *inode {
 	}
 	if isDir {
 		n.listing = newDirectory()
-	} else {
-		n.content = newContent(n)
 	}
 	return n
 }
@@ -112,7 +113,7 @@ func (dir *inode) attachLocked(name string, n *inode) {
 	if !n.guest && (dir.guest || dir.hostsLocked(name)) {
 		n.guest = true
 	}
-	n.parent, n.name, n.asideIn = dir, name, nil
+	n.parent, n.name, n.asideIn, n.round = dir, name, nil, 0
 	dir.listing.children[name] = n
 	delete(dir.listing.tombs, name)
 }
@@ -131,7 +132,7 @@ func (n *inode) detachLocked() {
 func (n *inode) touchedLocked() {
 	n.fs.tree.seq++
 	n.change = n.fs.tree.seq
-	n.until = n.fs.opts.Now().Add(listingLag)
+	n.until = n.fs.opts.Now().Add(listingLag).UnixNano()
 }
 
 // buryLocked notes that this mount has just removed name, an entry with fsID, from dir. It
@@ -140,7 +141,7 @@ func (dir *inode) buryLocked(name string, fsID uint64) {
 	dir.fs.tree.seq++
 	now := dir.fs.opts.Now()
 	dir.listing.tombs[name] = tomb{fsID: fsID, change: dir.fs.tree.seq, until: now.Add(listingLag)}
-	dir.mtime = now
+	dir.listing.mtime = now
 }
 
 // hideLocked keeps the tomb of name from lapsing: the entry is still to be deleted. It needs tree.mu.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"path"
-	"sort"
+	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/teraboxfs/teraboxfs/remote"
@@ -24,11 +26,13 @@ type directory struct {
 	children map[string]*inode
 	tombs    map[string]tomb // names this mount removed, which a lagging listing may still show
 	asides   map[*inode]struct{}
+	mtime    time.Time
 
 	asked  time.Time // when the listing in force was asked for; zero: never listed
 	stale  time.Time // listings asked for before this are not to be used
 	failed time.Time // when the last attempt to renew it failed
 	flight *listFlight
+	rounds uint32 // counts flights
 }
 
 // tomb marks a name that this mount removed.
@@ -39,11 +43,16 @@ type tomb struct {
 	until   time.Time
 }
 
-// listFlight is one listing on its way, shared by all who wait for it.
+// listFlight is one listing on its way, shared by all who wait for it. Its pages show as they come.
 type listFlight struct {
 	asked time.Time
+	round uint32 // marks what its pages have shown
 	done  chan struct{}
 	err   error // valid once done is closed
+
+	// Guarded by fs.tree.mu.
+	shown []dirEntry    // in the service's order
+	grew  chan struct{} // closed, and another in its place, when shown has grown
 }
 
 // question is when something was asked of the service, to weigh the answer against what this
@@ -69,7 +78,10 @@ func (dir *inode) child(ctx context.Context, name string) (*inode, error) {
 	if dir.listingLife() == 0 {
 		return dir.statChild(ctx, name)
 	}
-	err := dir.refresh(ctx, f.opts.Now().Add(-dir.listingLife()))
+	_, err := dir.refreshUntil(ctx, f.opts.Now().Add(-dir.listingLife()), func(flight *listFlight) bool {
+		n := dir.listing.children[name]
+		return n != nil && n.round == flight.round
+	})
 	f.tree.mu.RLock()
 	defer f.tree.mu.RUnlock()
 	if n := dir.listing.children[name]; n != nil {
@@ -89,7 +101,7 @@ func (dir *inode) statChild(ctx context.Context, name string) (*inode, error) {
 	n := dir.listing.children[name]
 	p := path.Join(dir.pathLocked(), name)
 	f.tree.mu.RUnlock()
-	if n != nil && !n.isDir() && n.content.isLocal() {
+	if n != nil && !n.isDir() && n.isLocal() {
 		return n, nil
 	}
 	e, err := f.opts.Drive.Stat(ctx, p)
@@ -112,46 +124,80 @@ func (dir *inode) statChild(ctx context.Context, name string) (*inode, error) {
 // refresh makes sure that the listing in force was asked for at notBefore or later. An error
 // leaves the old listing as it was.
 func (dir *inode) refresh(ctx context.Context, notBefore time.Time) error {
+	_, err := dir.refreshUntil(ctx, notBefore, func(*listFlight) bool { return false })
+	return err
+}
+
+// refreshUntil is refresh for callers to whom the first pages may be enough: it returns the flight, still on its way, once enough says so.
+// enough is called with tree.mu held. Without a flight the listing in force is as asked for, or as good as there is.
+func (dir *inode) refreshUntil(ctx context.Context, notBefore time.Time, enough func(*listFlight) bool) (*listFlight, error) {
 	f := dir.fs
 	for {
-		f.tree.mu.Lock()
-		l := dir.listing
-		if notBefore.Before(l.stale) {
-			notBefore = l.stale
-		}
-		if !l.asked.IsZero() && !l.asked.Before(notBefore) {
-			f.tree.mu.Unlock()
-			return nil
-		}
-		if !l.asked.IsZero() && dir.listingLife() > 0 && f.opts.Now().Sub(l.failed) < staleRetry {
-			f.tree.mu.Unlock()
-			return nil
-		}
-		flight := l.flight
+		flight := dir.flightFor(notBefore)
 		if flight == nil {
-			flight = &listFlight{asked: f.opts.Now(), done: make(chan struct{})}
-			l.flight = flight
-			q := question{seq: f.tree.seq, at: flight.asked, lags: true}
-			f.spawn(func(ctx context.Context) { dir.list(ctx, flight, q) })
-		}
-		f.tree.mu.Unlock()
-
-		select {
-		case <-flight.done:
-		case <-ctx.Done():
-			return ctx.Err()
+			return nil, nil
 		}
 		// A flight that left before this caller came may have missed what it is to see.
-		if flight.err != nil || !flight.asked.Before(notBefore) {
-			return flight.err
+		timely := !flight.asked.Before(notBefore)
+		for landed := false; !landed; {
+			f.tree.mu.RLock()
+			grew, satisfied := flight.grew, timely && enough(flight)
+			f.tree.mu.RUnlock()
+			if satisfied {
+				return flight, nil
+			}
+			select {
+			case <-flight.done:
+				landed = true
+			case <-grew:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+		if flight.err != nil || timely {
+			return nil, flight.err
 		}
 	}
 }
 
+// flightFor returns the flight under way, or a new one, unless the listing in force was asked for at notBefore or later, or another
+// attempt to renew it has just failed.
+func (dir *inode) flightFor(notBefore time.Time) *listFlight {
+	f := dir.fs
+	f.tree.mu.Lock()
+	defer f.tree.mu.Unlock()
+	l := dir.listing
+	if notBefore.Before(l.stale) {
+		notBefore = l.stale
+	}
+	if !l.asked.IsZero() && (!l.asked.Before(notBefore) || dir.listingLife() > 0 && f.opts.Now().Sub(l.failed) < staleRetry) {
+		return nil
+	}
+	if l.flight == nil {
+		l.rounds++
+		flight := &listFlight{asked: f.opts.Now(), round: l.rounds, done: make(chan struct{}), grew: make(chan struct{})}
+		l.flight = flight
+		q := question{seq: f.tree.seq, at: flight.asked, lags: true}
+		f.spawn(func(ctx context.Context) { dir.list(ctx, flight, q) })
+	}
+	return l.flight
+}
+
+// largeListing is how many entries make a listing whose remains are worth giving back to the system at once.
+const largeListing = 20_000
+
 // list is the body of a flight.
 func (dir *inode) list(ctx context.Context, flight *listFlight, q question) {
+	err := dir.fetch(ctx, flight, q)
+	dir.landed(flight, q, err)
+	if len(flight.shown) >= largeListing {
+		debug.FreeOSMemory()
+	}
+}
+
+// landed takes over the outcome of a flight, and tells who waits.
+func (dir *inode) landed(flight *listFlight, q question, err error) {
 	f := dir.fs
-	entries, err := dir.fetch(ctx)
 	f.tree.mu.Lock()
 	defer f.tree.mu.Unlock()
 	l := dir.listing
@@ -159,10 +205,10 @@ func (dir *inode) list(ctx context.Context, flight *listFlight, q question) {
 	flight.err = err
 	switch {
 	case err == nil:
-		dir.mergeLocked(entries, q)
+		dir.finishLocked(flight, q)
 		l.asked, l.failed = flight.asked, time.Time{}
 	case errors.Is(err, remote.ErrNotExist) && dir.parent != nil && dir.keepsLocked():
-		dir.mergeLocked(nil, q) // its commits make it again
+		dir.finishLocked(flight, q) // its commits make it again
 		l.asked, l.failed, flight.err = flight.asked, time.Time{}, nil
 	case errors.Is(err, remote.ErrNotExist) && dir.parent != nil:
 		dir.parent.applyLocked(dir.name, nil, q)
@@ -176,57 +222,71 @@ func (dir *inode) list(ctx context.Context, flight *listFlight, q question) {
 	close(flight.done)
 }
 
-// fetch returns every entry of the directory by name, wherever it is renamed to meanwhile.
-func (dir *inode) fetch(ctx context.Context) (map[string]remote.Entry, error) {
+// fetch shows every entry of the directory, wherever it is renamed to meanwhile.
+func (dir *inode) fetch(ctx context.Context, flight *listFlight, q question) error {
 	for {
 		p := dir.path()
-		entries, err := dir.fs.fetchAt(ctx, p)
+		err := dir.fetchAt(ctx, p, flight, q)
 		if errors.Is(err, remote.ErrNotExist) && dir.path() != p {
 			continue
 		}
-		return entries, err
+		return err
 	}
 }
 
-// fetchAt returns every entry of the directory at p by name; the first of two equal names wins. A
-// name longer than Linux takes is left out: the kernel would fail the whole listing for it.
-func (f *FS) fetchAt(ctx context.Context, p string) (map[string]remote.Entry, error) {
-	entries, hidden := make(map[string]remote.Entry), 0
+// fetchAt shows every entry of the directory, which is at p, page by page; the first of two equal names wins. A name longer than Linux
+// takes is left out: the kernel would fail the whole listing for it.
+func (dir *inode) fetchAt(ctx context.Context, p string, flight *listFlight, q question) error {
+	f, hidden := dir.fs, 0
 	for page, err := range f.opts.Drive.List(ctx, p) {
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for _, e := range page {
-			name := e.Name()
-			if len(name) > maxName {
-				hidden++
-				continue
-			}
-			if _, dup := entries[name]; !dup {
-				entries[name] = e
-			}
-		}
+		f.tree.mu.Lock()
+		hidden += dir.showLocked(page, flight, q)
+		f.tree.mu.Unlock()
 	}
 	if hidden > 0 {
 		f.opts.Log.Warn("names longer than 255 bytes are not shown", "path", p, "entries", hidden)
 	}
-	return entries, nil
+	return nil
 }
 
-// mergeLocked brings all children in line with a whole listing. It needs tree.mu.
-func (dir *inode) mergeLocked(entries map[string]remote.Entry, q question) {
+// showLocked brings the children in line with one page, and tells who waits for it. It returns how many names were too long. It needs
+// tree.mu.
+func (dir *inode) showLocked(page []remote.Entry, flight *listFlight, q question) (hidden int) {
+	l := dir.listing
+	for i := range page {
+		name := page[i].Name()
+		if len(name) > maxName {
+			hidden++
+			continue
+		}
+		if n := l.children[name]; n != nil && n.round == flight.round {
+			continue
+		}
+		dir.applyLocked(name, &page[i], q)
+		if n := l.children[name]; n != nil {
+			n.round = flight.round
+			flight.shown = append(flight.shown, dirEntry{n.name, n})
+		}
+	}
+	close(flight.grew)
+	flight.grew = make(chan struct{})
+	return hidden
+}
+
+// finishLocked ends a listing that has shown all: other children are gone. It needs tree.mu.
+func (dir *inode) finishLocked(flight *listFlight, q question) {
 	for name, t := range dir.listing.tombs {
 		if !t.pending && q.at.After(t.until) && q.seq >= t.change {
 			delete(dir.listing.tombs, name)
 		}
 	}
-	for name := range dir.listing.children {
-		if _, listed := entries[name]; !listed {
+	for name, n := range dir.listing.children {
+		if n.round != flight.round {
 			dir.applyLocked(name, nil, q)
 		}
-	}
-	for name, e := range entries {
-		dir.applyLocked(name, &e, q)
 	}
 }
 
@@ -235,11 +295,11 @@ func (dir *inode) mergeLocked(entries map[string]remote.Entry, q question) {
 // yet, and within listingLag what it has just done, wins. It needs tree.mu.
 func (dir *inode) applyLocked(name string, e *remote.Entry, q question) {
 	n := dir.listing.children[name]
-	if n != nil && (n.change > q.seq || !n.isDir() && n.content.isLocal()) {
+	if n != nil && (n.change > q.seq || !n.isDir() && n.isLocal()) {
 		return
 	}
 	if e == nil {
-		if n != nil && !(q.lags && q.at.Before(n.until)) && !(n.isDir() && n.keepsLocked()) {
+		if n != nil && !(q.lags && q.at.UnixNano() < n.until) && !(n.isDir() && n.keepsLocked()) {
 			n.detachLocked()
 		}
 		return
@@ -251,19 +311,20 @@ func (dir *inode) applyLocked(name string, e *remote.Entry, q question) {
 	switch {
 	case n == nil:
 	case n.isDir() && e.IsDir:
-		n.mtime = e.Mtime()
+		n.listing.mtime = e.Mtime()
 		return
-	case !n.isDir() && !e.IsDir && n.content.adopt(*e, q.lags && q.at.Before(n.until)):
+	case !n.isDir() && !e.IsDir && n.adopt(*e, q.lags && q.at.UnixNano() < n.until):
 		return
 	default:
 		n.detachLocked() // open handles keep the old inode, its version and its pages
 	}
 	n = dir.fs.newInodeLocked(e.FsID, e.IsDir)
-	n.mtime = e.Mtime()
-	if !e.IsDir {
-		n.content.load(*e)
+	if e.IsDir {
+		n.listing.mtime = e.Mtime()
+	} else {
+		n.load(*e)
 	}
-	dir.attachLocked(name, n)
+	dir.attachLocked(strings.Clone(name), n) // it was a part of the path
 }
 
 // holdsAside says whether name is a file that this mount keeps for its last close. It needs tree.mu.
@@ -276,6 +337,13 @@ func (dir *inode) holdsAside(name string) bool {
 	return false
 }
 
+// has says whether n is the child called name.
+func (dir *inode) has(name string, n *inode) bool {
+	dir.fs.tree.mu.RLock()
+	defer dir.fs.tree.mu.RUnlock()
+	return dir.listing.children[name] == n
+}
+
 // dirEntry is one line of a directory's snapshot.
 type dirEntry struct {
 	name string
@@ -285,16 +353,69 @@ type dirEntry struct {
 // entries returns the directory's children in a stable order, listing it first where what is
 // known is older than the directory cache allows.
 func (dir *inode) entries(ctx context.Context) ([]dirEntry, error) {
-	f := dir.fs
-	if err := dir.refresh(ctx, f.opts.Now().Add(-dir.listingLife())); err != nil {
+	if err := dir.refresh(ctx, dir.fs.opts.Now().Add(-dir.listingLife())); err != nil {
 		return nil, err
 	}
-	f.tree.mu.RLock()
-	defer f.tree.mu.RUnlock()
+	return dir.snapshot(nil), nil
+}
+
+// snapshot returns the known children by name, without those that flight has shown.
+func (dir *inode) snapshot(flight *listFlight) []dirEntry {
+	dir.fs.tree.mu.RLock()
+	defer dir.fs.tree.mu.RUnlock()
 	list := make([]dirEntry, 0, len(dir.listing.children))
-	for name, n := range dir.listing.children {
-		list = append(list, dirEntry{name, n})
+	for _, n := range dir.listing.children {
+		if flight == nil || n.round != flight.round {
+			list = append(list, dirEntry{n.name, n})
+		}
 	}
-	sort.Slice(list, func(i, j int) bool { return list[i].name < list[j].name })
-	return list, nil
+	slices.SortFunc(list, func(a, b dirEntry) int { return strings.Compare(a.name, b.name) })
+	return list
+}
+
+// begin is entries for a reader who takes them one by one: with a flight, list is what has come, and more is to be asked for the rest.
+func (dir *inode) begin(ctx context.Context) (list []dirEntry, flight *listFlight, err error) {
+	life := dir.listingLife()
+	flight, err = dir.refreshUntil(ctx, dir.fs.opts.Now().Add(-life), func(flight *listFlight) bool { return len(flight.shown) > 0 })
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case flight == nil:
+		return dir.snapshot(nil), nil, nil
+	}
+	list, flight, err = dir.more(ctx, nil, flight)
+	return list, flight, err
+}
+
+// more waits for entries of the flight behind those in list, and adds them. At its end come the children that the service does not list;
+// where it fails, those that were known before, or the error.
+func (dir *inode) more(ctx context.Context, list []dirEntry, flight *listFlight) ([]dirEntry, *listFlight, error) {
+	f := dir.fs
+	for {
+		landed := false
+		select {
+		case <-flight.done:
+			landed = true
+		default:
+		}
+		f.tree.mu.RLock()
+		known, grew := !dir.listing.asked.IsZero(), flight.grew
+		fresh := len(flight.shown) > len(list)
+		list = slices.Clip(flight.shown) // all readers share it
+		f.tree.mu.RUnlock()
+		switch {
+		case landed && flight.err != nil && !known:
+			return nil, nil, flight.err
+		case landed:
+			return append(list, dir.snapshot(flight)...), nil, nil
+		case fresh:
+			return list, flight, nil
+		}
+		select {
+		case <-flight.done:
+		case <-grew:
+		case <-ctx.Done():
+			return nil, flight, ctx.Err()
+		}
+	}
 }

@@ -36,6 +36,7 @@ type FS struct {
 
 	paths   *pathLocks
 	tree    tree
+	files   files
 	dirty   dirtySet
 	uploads uploads
 	quota   quotaCache
@@ -88,7 +89,7 @@ func newFS(o Options) (*FS, error) {
 	f.tree.mu.Lock()
 	f.tree.root = f.newInodeLocked(0, true)
 	f.tree.root.ino = 1
-	f.tree.root.mtime = f.started
+	f.tree.root.listing.mtime = f.started
 	f.tree.mu.Unlock()
 	f.rootNode = &dirNode{n: f.tree.root}
 	quota, err := o.Drive.Quota(f.ctx)
@@ -128,7 +129,7 @@ func (f *FS) fuseOptions() *fusefs.Options {
 		ExplicitDataCacheControl: true,
 		// The first tells open(O_TRUNC) from ftruncate. With the second, which is true of files that have no modes, the kernel
 		// does not ask for security.capability before every write.
-		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2,
+		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_READDIRPLUS_AUTO,
 		PanicHandler:      f.recovered,
 	}
 	if o.DefaultPermissions {

@@ -32,7 +32,7 @@ func (f *FS) Objects(ctx context.Context, p string, visit func(blockcache.Object
 // visit is Objects from n on.
 func (n *inode) visit(ctx context.Context, visit func(blockcache.Object) error) error {
 	if !n.isDir() {
-		c := n.content
+		c := n.file()
 		if c.isLocal() {
 			return nil
 		}

@@ -85,7 +85,7 @@ func (f *FS) split(n *inode) error {
 	}
 	twin := f.newInodeLocked(n.ino, false)
 	twin.ino, twin.change, twin.until = n.ino, n.change, n.until
-	twin.content.copyVersion(n.content)
+	twin.file().copyVersion(n.file())
 	dir.attachLocked(n.name, twin)
 	return errSplit
 }

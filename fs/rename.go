@@ -38,11 +38,11 @@ func (f *FS) rename(ctx context.Context, dir *inode, name string, newDir *inode,
 	}
 	src.abandonAll()
 	if dst != nil && !dst.isDir() {
-		dst.content.abandon()
+		dst.file().abandon()
 	}
 	commit := src.commitsByRename(newName)
 	if commit { // before the paths, as every commit
-		release, err := src.content.takeToken(ctx)
+		release, err := src.file().takeToken(ctx)
 		if err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (n *inode) commitsByRename(newName string) bool {
 	if n.isDir() || n.fs.opts.Background || !isTemporary(n.baseName()) || isTemporary(newName) {
 		return false
 	}
-	c := n.content
+	c := n.file()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// A close that promised the content may have returned before its handle is released here.
@@ -120,19 +120,19 @@ func (f *FS) renameDir(ctx context.Context, src, dst, newDir *inode, newName str
 // renameFile moves a file over dst, if there is one; both paths are held. A file the service has
 // not seen yet is renamed here only: its commit replaces what is at the new path in one step.
 func (f *FS) renameFile(ctx context.Context, src, dst, newDir *inode, newName string, commit bool) error {
-	if err := src.content.learnOccupant(f.ctx); err != nil {
+	if err := src.file().learnOccupant(f.ctx); err != nil {
 		return err
 	}
 	var dstID uint64
 	if dst != nil {
-		if err := dst.content.learnOccupant(f.ctx); err != nil {
+		if err := dst.file().learnOccupant(f.ctx); err != nil {
 			return err
 		}
-		id, needed := dst.content.needsService()
-		dst.content.opened(false) // its last close meanwhile must not delete what may be put back
+		id, needed := dst.file().needsService()
+		dst.file().opened(false) // its last close meanwhile must not delete what may be put back
 		defer func() {
-			dst.content.closed(false)
-			dst.content.letGo()
+			dst.file().closed(false)
+			dst.file().letGo()
 		}()
 		if needed {
 			if err := f.setAside(dst); err != nil {
@@ -142,13 +142,13 @@ func (f *FS) renameFile(ctx context.Context, src, dst, newDir *inode, newName st
 		}
 		dstID = id
 	}
-	srcID, _ := src.content.needsService()
+	srcID, _ := src.file().needsService()
 	if srcID != 0 || commit {
 		var err error
 		if srcID != 0 {
 			err, commit = f.move(src, newDir, newName, dstID != 0), false
 		} else {
-			commit, err = src.content.commitTo(ctx, newDir, newName, dst)
+			commit, err = src.file().commitTo(ctx, newDir, newName, dst)
 		}
 		if err != nil {
 			if dst != nil && dstID == 0 && dst.isAside() {
@@ -163,12 +163,12 @@ func (f *FS) renameFile(ctx context.Context, src, dst, newDir *inode, newName st
 	}
 	src.renamedLocked(newDir, newName, srcID)
 	if srcID == 0 && dstID != 0 && !commit {
-		src.content.inherit(dst.content)
+		src.file().inherit(dst.file())
 	}
 	f.tree.mu.Unlock()
-	src.content.saveAgain()
+	src.file().saveAgain()
 	if dst != nil {
-		dst.content.unsave() // not before: until src is promised in its place, it is
+		dst.file().unsave() // not before: until src is promised in its place, it is
 	}
 	return nil
 }
@@ -195,7 +195,7 @@ func (n *inode) renamedLocked(newDir *inode, newName string, fsID uint64) {
 		old.buryLocked(n.name, fsID)
 	}
 	newDir.attachLocked(newName, n)
-	newDir.mtime = n.fs.opts.Now()
+	newDir.listing.mtime = n.fs.opts.Now()
 	n.touchedLocked()
 }
 
@@ -219,7 +219,7 @@ func (n *inode) abandonAll() {
 // contents returns that of the file, or of every file below the directory that is known.
 func (n *inode) contents() []*content {
 	if !n.isDir() {
-		return []*content{n.content}
+		return []*content{n.file()}
 	}
 	n.fs.tree.mu.RLock()
 	defer n.fs.tree.mu.RUnlock()
@@ -231,8 +231,8 @@ func (n *inode) contentsLocked(all []*content) []*content {
 	for _, child := range n.listing.children {
 		if child.isDir() {
 			all = child.contentsLocked(all)
-		} else {
-			all = append(all, child.content)
+		} else if c := child.body.Load(); c != nil { // else nothing was ever done with it
+			all = append(all, c)
 		}
 	}
 	return all

@@ -49,7 +49,7 @@ func (f *FS) restoreFile(p writeback.Pending) error {
 	n.touchedLocked()
 	f.tree.mu.Unlock()
 
-	c := n.content
+	c := n.file()
 	c.occupant, c.mtime, c.mtimeDirty, c.mtimeSet = p.Replaces, p.Mtime, true, !p.ImplicitMtime
 	var base writeback.Base
 	if p.Base != nil {
@@ -77,7 +77,7 @@ func (f *FS) placeholderLocked(p string) (*inode, error) {
 		n := dir.listing.children[name]
 		if n == nil {
 			n = f.newInodeLocked(0, true)
-			n.mtime = f.started
+			n.listing.mtime = f.started
 			dir.attachLocked(name, n)
 		}
 		if !n.isDir() {
@@ -99,7 +99,7 @@ func (f *FS) sendRestored() {
 // keepsLocked says whether something below the directory is on this machine only. It needs tree.mu.
 func (n *inode) keepsLocked() bool {
 	for _, child := range n.listing.children {
-		if child.isDir() && child.keepsLocked() || !child.isDir() && child.content.isLocal() {
+		if child.isDir() && child.keepsLocked() || !child.isDir() && child.isLocal() {
 			return true
 		}
 	}

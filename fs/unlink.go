@@ -25,7 +25,7 @@ func (f *FS) unlink(ctx context.Context, dir *inode, name string) error {
 	if n.isDir() {
 		return unix.EISDIR
 	}
-	n.content.abandon()
+	n.file().abandon()
 	release, _, err := n.holdPath(ctx)
 	if err != nil {
 		return err
@@ -34,24 +34,24 @@ func (f *FS) unlink(ctx context.Context, dir *inode, name string) error {
 	if err := f.removeFile(n); err != nil {
 		return err
 	}
-	n.content.dropIfUnused()
+	n.file().dropIfUnused()
 	return nil
 }
 
 // removeFile takes the file from the service and from the tree; its path is held. Bytes that an
 // open handle may still want are moved aside first.
 func (f *FS) removeFile(n *inode) error {
-	if err := n.content.learnOccupant(f.ctx); err != nil {
+	if err := n.file().learnOccupant(f.ctx); err != nil {
 		return err
 	}
-	fsID, needed := n.content.needsService()
-	n.content.unsave() // a crash must not bring it back once it is gone
+	fsID, needed := n.file().needsService()
+	n.file().unsave() // a crash must not bring it back once it is gone
 	var err error
 	switch {
 	case fsID == 0:
 	case needed:
 		if err = f.setAside(n); err == nil {
-			n.content.unsave() // a close may have saved it meanwhile
+			n.file().unsave() // a close may have saved it meanwhile
 			return nil
 		}
 	case f.opts.Background && f.deleteBehind(n):
@@ -60,7 +60,7 @@ func (f *FS) removeFile(n *inode) error {
 		err = f.opts.Drive.Remove(f.ctx, n.path())
 	}
 	if err != nil && !errors.Is(err, remote.ErrNotExist) {
-		n.content.keepPromise()
+		n.file().keepPromise()
 		return err
 	}
 	f.tree.mu.Lock()
@@ -69,16 +69,16 @@ func (f *FS) removeFile(n *inode) error {
 		n.detachLocked()
 	}
 	f.tree.mu.Unlock()
-	n.content.unsave() // a close may have saved it meanwhile
+	n.file().unsave() // a close may have saved it meanwhile
 	return nil
 }
 
 // deleteBehind has the file deleted in a batch, a moment later, and takes it from the tree. It returns false when that cannot be
 // promised.
 func (f *FS) deleteBehind(n *inode) bool {
-	n.content.mu.Lock()
-	e := *n.content.occupant
-	n.content.mu.Unlock()
+	n.file().mu.Lock()
+	e := *n.file().occupant
+	n.file().mu.Unlock()
 	e.Path = n.path()
 	f.tree.mu.Lock()
 	dir := n.parent
@@ -99,7 +99,7 @@ func (f *FS) deleteBehind(n *inode) bool {
 		f.tree.mu.Unlock()
 		return false
 	}
-	n.content.unsave() // a close may have saved it meanwhile
+	n.file().unsave() // a close may have saved it meanwhile
 	return true
 }
 
@@ -153,7 +153,7 @@ func (f *FS) setAside(n *inode) error {
 	if err := f.opts.Drive.Move(f.ctx, from, to, false); err != nil {
 		return err
 	}
-	fsID, _ := n.content.needsService()
+	fsID, _ := n.file().needsService()
 	f.tree.mu.Lock()
 	defer f.tree.mu.Unlock()
 	if dir := n.parent; dir != nil { // else a listing was quicker: the file is aside, and nobody drops it

@@ -40,7 +40,7 @@ func (f *fileNode) Getxattr(ctx context.Context, attr string, dest []byte) (uint
 	if !ours {
 		return noXattrs{}.Getxattr(ctx, attr, dest)
 	}
-	value, ok := f.n.content.xattrs()[name]
+	value, ok := f.n.file().xattrs()[name]
 	if !ok {
 		return 0, unix.ENODATA
 	}
@@ -51,7 +51,7 @@ func (f *fileNode) Getxattr(ctx context.Context, attr string, dest []byte) (uint
 func (f *fileNode) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno) {
 	var names strings.Builder
 	for _, name := range []string{"error", "fs_id", "md5", "path", "state"} {
-		if _, ok := f.n.content.xattrs()[name]; ok {
+		if _, ok := f.n.file().xattrs()[name]; ok {
 			names.WriteString(xattrPrefix + name + "\x00")
 		}
 	}

@@ -8,11 +8,13 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 const (
 	pageLength = 1000
 	maxPages   = 10000 // twice the files an account may have
+	aheadPages = 4     // asked for at a time, once some were full
 )
 
 // List is the content of directory dir, page by page as the service sends it. Entries that do
@@ -34,18 +36,47 @@ func (c *Client) List(ctx context.Context, dir string) iter.Seq2[[]Entry, error]
 	}
 }
 
-// all yields page after page.
+// all yields page after page. The more have come and been full, the more are asked for ahead.
 func (l *listing) all(ctx context.Context, yield func([]Entry, error) bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	var asking sync.WaitGroup
+	defer func() {
+		cancel()
+		asking.Wait()
+	}()
+	var coming []chan answeredPage // pages asked for, in order
+	ask := func(page int) {
+		ch := make(chan answeredPage, 1)
+		coming = append(coming, ch)
+		asking.Go(func() {
+			items, err := l.fetch(ctx, page, l.length)
+			ch <- answeredPage{items, err}
+		})
+	}
 	for page := 1; ; page++ {
-		entries, more, err := l.next(ctx, page)
+		if len(coming) == 0 {
+			ask(page)
+		}
+		answer := <-coming[0]
+		coming = coming[1:]
+		entries, more, err := l.next(page, answer)
 		if err != nil {
 			yield(nil, err)
 			return
+		}
+		for more && !l.whole && len(coming) < min(page, aheadPages) {
+			ask(page + len(coming) + 1)
 		}
 		if len(entries) > 0 && !yield(entries, nil) || !more {
 			return
 		}
 	}
+}
+
+// answeredPage is what came of asking for a page.
+type answeredPage struct {
+	items []item
+	err   error
 }
 
 // listing is one walk over the pages of a directory.
@@ -58,16 +89,16 @@ type listing struct {
 	fetch  func(ctx context.Context, page, length int) ([]item, error)
 }
 
-// next fetches a page and tells whether another may follow. The service has no reliable word for
+// next reads a page and tells whether another may follow. The service has no reliable word for
 // the end: an empty page is one, and so is a short page. A first page that is short by a round
 // number may have hit a limit nobody told us about; then that is the length to ask for.
-func (l *listing) next(ctx context.Context, page int) (entries []Entry, more bool, err error) {
+func (l *listing) next(page int, answer answeredPage) (entries []Entry, more bool, err error) {
 	if page > maxPages {
 		return nil, false, l.broken("the listing has no end")
 	}
-	items, err := l.fetch(ctx, page, l.length)
-	if err != nil || len(items) == 0 {
-		return nil, false, err
+	items := answer.items
+	if answer.err != nil || len(items) == 0 {
+		return nil, false, answer.err
 	}
 	entries, repeated := l.keep(items)
 	if len(entries) == 0 && repeated > 0 && page > 1 {
