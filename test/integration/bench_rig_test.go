@@ -66,11 +66,7 @@ func (r *rig) settle() {
 
 // peak is the most memory the daemon has had resident, in MiB.
 func (r *rig) peak() float64 {
-	match := vmHWM.FindStringSubmatch(readText(r.b, fmt.Sprintf("/proc/%d/status", r.daemon)))
-	require.NotNil(r.b, match)
-	kib, err := strconv.ParseFloat(match[1], 64)
-	require.NoError(r.b, err)
-	return kib / 1024
+	return float64(memoryOf(r.b, r.daemon, "VmHWM")) / float64(mib)
 }
 
 // counts is what a stretch of work has cost.

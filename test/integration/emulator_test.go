@@ -153,6 +153,15 @@ func (e *Emulator) put(path string, content []byte) {
 	require.NoError(e.t, e.tryPut(path, content))
 }
 
+// fill puts many small files into path, or into dirs directories below it: fileName(i) has i%10 bytes.
+func (e *Emulator) fill(path string, dirs, files int) {
+	e.t.Helper()
+	res, err := e.http.Post(fmt.Sprintf("%s/_emulator/fill?path=%s&dirs=%d&files=%d", e.URL, url.QueryEscape(path), dirs, files), "", nil)
+	require.NoError(e.t, err)
+	defer res.Body.Close()
+	e.mustOK(res)
+}
+
 // tryPut is put for any goroutine.
 func (e *Emulator) tryPut(path string, content []byte) error {
 	req, err := http.NewRequest(http.MethodPut, e.URL+"/_emulator/file?path="+url.QueryEscape(path), bytes.NewReader(content))

@@ -3,11 +3,10 @@
 package integration
 
 import (
-	"bytes"
 	"fmt"
 	"os"
-	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -61,13 +60,29 @@ func TestMemoryOfBigFile(t *testing.T) {
 	requireSmall(t, reader, "reading")
 }
 
+// listingGrowth is what a listed entry may add to the resident set, in bytes.
+const listingGrowth = 40 * mib / 100_000
+
 // TestMemoryOfBigDirectory lists and stats a directory of 20,000 entries.
 func TestMemoryOfBigDirectory(t *testing.T) {
 	t.Parallel()
 	const files = 20_000
 	emu := startPlainEmulator(t)
-	fill(t, emu, files)
+	emu.fill("/dir", 0, files)
 	m := mountPlain(t, emu)
+	before := m.RSS()
+	dir, err := os.Open(m.Path("dir"))
+	require.NoError(t, err)
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	require.NoError(t, err)
+	require.Len(t, names, files)
+	eventually(t, 10*time.Second, "memory of the listing is given back", func() error {
+		if growth := m.RSS() - before; growth > listingGrowth*files+10*mib { // the rest is of any first listing
+			return fmt.Errorf("%d MiB more than before", growth/mib)
+		}
+		return nil
+	})
 	entries, err := os.ReadDir(m.Path("dir"))
 	require.NoError(t, err)
 	require.Len(t, entries, files)
@@ -82,22 +97,3 @@ func TestMemoryOfBigDirectory(t *testing.T) {
 
 // fileName returns the name of the i-th file of a big directory.
 func fileName(i int) string { return fmt.Sprintf("a file with a name of usual length %05d.txt", i) }
-
-// fill puts files into /dir of the drive, a few at a time. A plain http.Client is safe for concurrent use; require is not.
-func fill(t *testing.T, emu *Emulator, files int) {
-	t.Helper()
-	const workers = 8
-	errs := make([]error, workers)
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() {
-			for i := w; i < files && errs[w] == nil; i += workers {
-				errs[w] = emu.tryPut("/dir/"+fileName(i), bytes.Repeat([]byte("x"), i%10))
-			}
-		})
-	}
-	wg.Wait()
-	for _, err := range errs {
-		require.NoError(t, err)
-	}
-}

@@ -148,7 +148,13 @@ func (m *Mount) Kill9() {
 // PeakRSS returns the most memory the daemon has had resident, in bytes.
 func (m *Mount) PeakRSS() int64 {
 	m.t.Helper()
-	return m.proc.peakRSS()
+	return m.proc.memory("VmHWM")
+}
+
+// RSS returns the memory the daemon has resident now, in bytes.
+func (m *Mount) RSS() int64 {
+	m.t.Helper()
+	return m.proc.memory("VmRSS")
 }
 
 // Remount unmounts and mounts again on the same machine, at the same place.

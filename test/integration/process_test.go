@@ -8,12 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // launch says what to start.
@@ -141,22 +142,24 @@ func (p *process) stdout() string { return readText(p.t, p.out) }
 // stderr returns what the process has complained of so far.
 func (p *process) stderr() string { return readText(p.t, p.err) }
 
-// vmHWM matches the peak of the resident set in /proc/PID/status.
-var vmHWM = regexp.MustCompile(`(?m)^VmHWM:\s+(\d+) kB$`)
-
-// peakRSS returns the most memory the process has had resident so far, in bytes.
-func (p *process) peakRSS() int64 {
+// memory is memoryOf the process.
+func (p *process) memory(field string) int64 {
 	p.t.Helper()
-	status := readText(p.t, fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	match := vmHWM.FindStringSubmatch(status)
-	if match == nil {
-		p.t.Fatalf("%s: no VmHWM in its status:\n%s", p.name, status)
+	return memoryOf(p.t, p.cmd.Process.Pid, field)
+}
+
+// memoryOf returns a size of /proc/PID/status, in bytes: VmRSS, VmHWM.
+func memoryOf(t testing.TB, pid int, field string) int64 {
+	t.Helper()
+	for line := range strings.Lines(readText(t, fmt.Sprintf("/proc/%d/status", pid))) {
+		if rest, ok := strings.CutPrefix(line, field+":"); ok {
+			kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			require.NoError(t, err)
+			return kib << 10
+		}
 	}
-	kib, err := strconv.ParseInt(match[1], 10, 64)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return kib << 10
+	t.Fatalf("process %d: no %s in its status", pid, field)
+	return 0
 }
 
 // readText returns a whole text file.
