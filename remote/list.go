@@ -36,7 +36,8 @@ func (c *Client) List(ctx context.Context, dir string) iter.Seq2[[]Entry, error]
 	}
 }
 
-// all yields page after page. The more have come and been full, the more are asked for ahead.
+// all yields page after page. The more have come and been full, the more are asked for ahead; from the second on, so that who wants
+// no more than the first costs no more.
 func (l *listing) all(ctx context.Context, yield func([]Entry, error) bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	var asking sync.WaitGroup
@@ -64,7 +65,7 @@ func (l *listing) all(ctx context.Context, yield func([]Entry, error) bool) {
 			yield(nil, err)
 			return
 		}
-		for more && !l.whole && len(coming) < min(page, aheadPages) {
+		for more && !l.whole && page > 1 && len(coming) < min(page, aheadPages) {
 			ask(page + len(coming) + 1)
 		}
 		if len(entries) > 0 && !yield(entries, nil) || !more {

@@ -56,7 +56,12 @@ func TestListReadsAllPages(t *testing.T) {
 			names, err := listed(t, s.client(t), "/d")
 			require.NoError(t, err)
 			assert.Len(t, names, tc.n)
-			assert.Equal(t, tc.calls, s.count("/api/list"))
+			assert.GreaterOrEqual(t, s.count("/api/list"), tc.calls)
+			if tc.calls <= 2 {
+				assert.Equal(t, tc.calls, s.count("/api/list"))
+			} else {
+				assert.Less(t, s.count("/api/list"), tc.calls+aheadPages)
+			}
 		})
 	}
 }

@@ -17,7 +17,7 @@ import (
 func TestListingStreams(t *testing.T) {
 	t.Parallel()
 	const files = 3500
-	emu := startEmulator(t)
+	emu := startEmulator(t, "--data=")
 	emu.fill("/dir", 0, files)
 	m := mount(t, emu)
 	emu.setFaults(fault{Endpoint: "list", Match: map[string]string{"dir": "/dir", "page": "3"}, Action: "delay", Delay: "3s", Count: 1})
@@ -47,7 +47,7 @@ func TestListingStreams(t *testing.T) {
 func TestListingThatFailsHalfway(t *testing.T) {
 	t.Parallel()
 	const files = 2500
-	emu := startEmulator(t)
+	emu := startEmulator(t, "--data=")
 	emu.fill("/dir", 0, files)
 	m := mount(t, emu, "--dir-cache=1s")
 	broken := fault{Endpoint: "list", Match: map[string]string{"dir": "/dir", "page": "3"}, Action: "status", Status: 403}
@@ -93,7 +93,7 @@ func TestListingThatFailsHalfway(t *testing.T) {
 func TestNamesMadeWhileADirectoryIsListed(t *testing.T) {
 	t.Parallel()
 	const files = 2500
-	emu := startEmulator(t)
+	emu := startEmulator(t, "--data=")
 	emu.fill("/dir", 0, files)
 	m := mount(t, emu)
 	emu.setFaults(fault{Endpoint: "list", Match: map[string]string{"dir": "/dir", "page": "2"}, Action: "delay", Delay: "2s", Count: 1})

@@ -23,11 +23,11 @@ func mountPlain(t *testing.T, emu *Emulator) *Mount {
 }
 
 // startPlainEmulator runs an emulator at full speed.
-func startPlainEmulator(t *testing.T) *Emulator {
+func startPlainEmulator(t *testing.T, flags ...string) *Emulator {
 	t.Helper()
 	bin, err := plainBinary()
 	require.NoError(t, err)
-	return startEmulatorOf(t, bin)
+	return startEmulatorOf(t, bin, flags...)
 }
 
 // requireSmall ends the test when a daemon has needed too much memory.
@@ -63,11 +63,11 @@ func TestMemoryOfBigFile(t *testing.T) {
 // listingGrowth is what a listed entry may add to the resident set, in bytes.
 const listingGrowth = 40 * mib / 100_000
 
-// TestMemoryOfBigDirectory lists and stats a directory of 20,000 entries.
+// TestMemoryOfBigDirectory lists and stats a directory of 50,000 entries.
 func TestMemoryOfBigDirectory(t *testing.T) {
 	t.Parallel()
-	const files = 20_000
-	emu := startPlainEmulator(t)
+	const files = 50_000
+	emu := startPlainEmulator(t, "--data=")
 	emu.fill("/dir", 0, files)
 	m := mountPlain(t, emu)
 	before := m.RSS()
