@@ -1,12 +1,56 @@
 package emulator
 
-import "net/http"
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+)
 
 // diffPage is how many paths one filediff answers.
 const diffPage = 1000
 
-// filediff answers what changed since a cursor: everything, with reset, for the cursor null and one it does not know, or no longer.
-// What went away has isdelete 1.
+// dump is everything that was on a drive at one time, given out page by page: what filediff answers first. The drive remembers the last.
+type dump struct {
+	mu      sync.Mutex
+	count   int // of dumps; names the last one in cursors
+	entries []entry
+	next    string // the cursor for what comes after
+}
+
+// begin takes a new dump of the drive and returns the cursor of its first page.
+func (u *dump) begin(d *drive) string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.count++
+	u.entries, u.next = d.everything()
+	return u.cursor(0)
+}
+
+// page returns the page that a cursor stands for, and the cursor of the next or of what comes after the dump. ok is false for
+// a cursor of another dump, or of none.
+func (u *dump) page(cursor string) (entries []entry, next string, more, ok bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	text, from, _ := strings.Cut(strings.TrimPrefix(cursor, "all-"), "-")
+	at, err := strconv.Atoi(from)
+	if !strings.HasPrefix(cursor, "all-") || err != nil || text != strconv.Itoa(u.count) || at < 0 || at > len(u.entries) {
+		return nil, "", false, false
+	}
+	end := min(at+diffPage, len(u.entries))
+	entries = u.entries[at:end]
+	if end == len(u.entries) {
+		u.entries = nil
+		return entries, u.next, false, true
+	}
+	return entries, u.cursor(end), true, true
+}
+
+func (u *dump) cursor(at int) string { return fmt.Sprintf("all-%d-%d", u.count, at) }
+
+// filediff answers what changed since a cursor: for the cursor null and one it does not know, or no longer, everything, the
+// first page of it with reset. What went away has isdelete 1.
 func (s *Server) filediff(w http.ResponseWriter, r *http.Request) {
 	p := callOf(r).params
 	cursor := p.get("cursor")
@@ -14,11 +58,14 @@ func (s *Server) filediff(w http.ResponseWriter, r *http.Request) {
 	entries := object{}
 	found, next, more, ok := s.drive.diff(cursor)
 	if !ok {
-		all, next := s.drive.everything()
-		for _, e := range all {
+		page, next, more, known := s.drive.dump.page(cursor)
+		if !known {
+			page, next, more, _ = s.drive.dump.page(s.drive.dump.begin(s.drive))
+		}
+		for _, e := range page {
 			entries[e.Path] = s.diffEntry(e, form)
 		}
-		s.answer(w, r, object{"entries": entries, "cursor": next, "has_more": false, "reset": true})
+		s.answer(w, r, object{"entries": entries, "cursor": next, "has_more": more, "reset": !known})
 		return
 	}
 	for path, d := range found {

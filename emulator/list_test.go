@@ -213,8 +213,10 @@ func TestFilediffTellsChanges(t *testing.T) {
 	for _, bad := range []string{epoch + "-0", epoch + "-999999999", "x", "other-3"} {
 		rep := d.post("/api/filediff", "cursor", bad)
 		assert.Equal(t, true, rep.json["reset"], bad)
-		assert.Len(t, rep.json["entries"], len(d.tree("/")), "all that is there, to begin again with")
-		same, _ := diffAll(t, d, rep.json["cursor"].(string))
+		assert.Equal(t, true, rep.json["has_more"], bad)
+		rest, next := diffAll(t, d, rep.json["cursor"].(string))
+		assert.Equal(t, len(d.tree("/")), diffPage+len(rest), "all that is there, to begin again with")
+		same, _ := diffAll(t, d, next)
 		assert.Empty(t, same)
 	}
 }

@@ -93,6 +93,7 @@ type drive struct {
 	nextID  int64
 	bytes   int64 // of all files, the recycle bin included
 	changes changeLog
+	dump    dump
 	journal *journal // nil for a drive in memory
 }
 

@@ -78,7 +78,7 @@ func (dir *inode) child(ctx context.Context, name string) (*inode, error) {
 	if dir.listingLife() == 0 {
 		return dir.statChild(ctx, name)
 	}
-	_, err := dir.refreshUntil(ctx, f.opts.Now().Add(-dir.listingLife()), func(flight *listFlight) bool {
+	_, err := dir.refreshUntil(ctx, dir.notBefore(), func(flight *listFlight) bool {
 		n := dir.listing.children[name]
 		return n != nil && n.round == flight.round
 	})
@@ -353,7 +353,7 @@ type dirEntry struct {
 // entries returns the directory's children in a stable order, listing it first where what is
 // known is older than the directory cache allows.
 func (dir *inode) entries(ctx context.Context) ([]dirEntry, error) {
-	if err := dir.refresh(ctx, dir.fs.opts.Now().Add(-dir.listingLife())); err != nil {
+	if err := dir.refresh(ctx, dir.notBefore()); err != nil {
 		return nil, err
 	}
 	return dir.snapshot(nil), nil
@@ -375,8 +375,7 @@ func (dir *inode) snapshot(flight *listFlight) []dirEntry {
 
 // begin is entries for a reader who takes them one by one: with a flight, list is what has come, and more is to be asked for the rest.
 func (dir *inode) begin(ctx context.Context) (list []dirEntry, flight *listFlight, err error) {
-	life := dir.listingLife()
-	flight, err = dir.refreshUntil(ctx, dir.fs.opts.Now().Add(-life), func(flight *listFlight) bool { return len(flight.shown) > 0 })
+	flight, err = dir.refreshUntil(ctx, dir.notBefore(), func(flight *listFlight) bool { return len(flight.shown) > 0 })
 	switch {
 	case err != nil:
 		return nil, nil, err

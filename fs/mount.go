@@ -41,6 +41,7 @@ type FS struct {
 	uploads uploads
 	quota   quotaCache
 	deletes deletes
+	feed    feed
 
 	spawnMu sync.Mutex
 	ending  bool        // guarded by spawnMu: no new goroutines
@@ -60,6 +61,9 @@ func Mount(dir string, o Options) (*FS, error) {
 	}
 	f.raiseReadAhead(dir)
 	f.spawn(f.retryLoop)
+	if f.opts.Feed != nil && f.opts.Poll > 0 {
+		f.spawn(f.feed.follow)
+	}
 	f.sendRestored()
 	go f.untilUnmounted() // ends with the mount; Wait waits for it
 	return f, nil
@@ -85,7 +89,7 @@ func newFS(o Options) (*FS, error) {
 	o.setDefaults()
 	f := &FS{opts: o, started: o.Now(), closed: make(chan struct{}), paths: newPathLocks()}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
-	f.quota.fs, f.uploads.fs, f.deletes.fs = f, f, f
+	f.quota.fs, f.uploads.fs, f.deletes.fs, f.feed.fs = f, f, f, f
 	f.tree.mu.Lock()
 	f.tree.root = f.newInodeLocked(0, true)
 	f.tree.root.ino = 1

@@ -52,6 +52,8 @@ type Options struct {
 	GuestCache time.Duration
 
 	DirCache        time.Duration // life of a directory's listing; 0 asks the service every time
+	Feed            Feed          // tells what others change; nil: nobody does
+	Poll            time.Duration // how often it is asked; 0 is never
 	AttrTimeout     time.Duration // how long the kernel may keep attributes
 	EntryTimeout    time.Duration // how long the kernel may keep names
 	NegativeTimeout time.Duration // how long the kernel may keep the absence of a name

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -81,6 +82,8 @@ type pacer struct {
 	auto    bool
 	limiter *rate.Limiter // nil: off
 
+	waited atomic.Int64 // calls for somebody that wait for their turn
+
 	mu      sync.Mutex
 	resume  time.Time // guarded by mu; no call before
 	cut     time.Time // guarded by mu; when the rate was last halved
@@ -106,6 +109,14 @@ func (p *pacer) wait(ctx context.Context) error {
 	if p.limiter == nil {
 		return context.Cause(ctx)
 	}
+	if isUnhurried(ctx) {
+		if err := p.letOthersGo(ctx); err != nil {
+			return err
+		}
+	} else {
+		p.waited.Add(1)
+		defer p.waited.Add(-1)
+	}
 	if p.limiter.Tokens() < 1 {
 		p.mu.Lock()
 		p.crowded = true
@@ -118,6 +129,39 @@ func (p *pacer) wait(ctx context.Context) error {
 		return context.DeadlineExceeded // the turn would come after the deadline
 	}
 	return nil
+}
+
+// unhurried is the key of Unhurried.
+type unhurried struct{}
+
+// Unhurried marks calls that nobody waits for: those that somebody waits for go first.
+func Unhurried(ctx context.Context) context.Context { return context.WithValue(ctx, unhurried{}, true) }
+
+func isUnhurried(ctx context.Context) bool { return ctx.Value(unhurried{}) != nil }
+
+// yieldEvery is how often a call that nobody waits for looks whether it is its turn.
+const yieldEvery = 20 * time.Millisecond
+
+// letOthersGo waits while calls wait that somebody waits for.
+func (p *pacer) letOthersGo(ctx context.Context) error {
+	tick := time.NewTicker(yieldEvery)
+	defer tick.Stop()
+	for p.waited.Load() > 0 || p.limiter.Tokens() < 1 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// Pace is how many calls a second the client makes at most at present; 0 is without bound.
+func (c *Client) Pace() float64 {
+	if c.pacer.limiter == nil {
+		return 0
+	}
+	return float64(c.pacer.limiter.Limit())
 }
 
 // pause waits until the time the service named last.

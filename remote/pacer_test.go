@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,5 +89,30 @@ func TestPacerHoldsEveryoneForRetryAfter(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		assert.ErrorIs(t, p.wait(ctx), context.DeadlineExceeded)
+	})
+}
+
+func TestPacerLetsWaitedForCallsGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(RatePerSecond(10), 1)
+		require.NoError(t, p.wait(t.Context())) // the burst
+		var order []string
+		var mu sync.Mutex
+		var g sync.WaitGroup
+		call := func(ctx context.Context, name string) {
+			g.Go(func() {
+				assert.NoError(t, p.wait(ctx))
+				mu.Lock()
+				defer mu.Unlock()
+				order = append(order, name)
+			})
+			synctest.Wait()
+		}
+		call(Unhurried(t.Context()), "behind")
+		for range 5 {
+			call(t.Context(), "waited for")
+		}
+		g.Wait()
+		assert.Equal(t, "behind", order[5])
 	})
 }

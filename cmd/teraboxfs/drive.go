@@ -89,6 +89,20 @@ func (d *drive) List(ctx context.Context, dir string) iter.Seq2[[]remote.Entry, 
 	}
 }
 
+// Changes implements fs.Feed.
+func (d *drive) Changes(ctx context.Context, cursor string) (remote.Changes, error) {
+	ch, err := d.Client.Changes(remote.Unhurried(ctx), cursor)
+	for i := range ch.Here {
+		ch.Here[i] = d.made(ch.Here[i])
+	}
+	for _, paths := range [][]string{ch.Gone, ch.Unclear} {
+		for i := range paths {
+			paths[i] = decodePath(paths[i])
+		}
+	}
+	return ch, err
+}
+
 // Stat implements fs.Drive and writeback.Uploader.
 func (d *drive) Stat(ctx context.Context, p string) (remote.Entry, error) {
 	stored := d.odd.encode(p)
@@ -165,11 +179,16 @@ func (d *drive) made(e remote.Entry) remote.Entry {
 	if e.Path == "" {
 		return e
 	}
-	parts := strings.Split(e.Path, "/")
-	for i, name := range parts[:len(parts)-1] {
-		parts[i] = names.Decode(name)
+	return d.local(decodePath(path.Dir(e.Path)), e)
+}
+
+// decodePath returns the local path of a stored one.
+func decodePath(stored string) string {
+	parts := strings.Split(stored, "/")
+	for i := range parts {
+		parts[i] = names.Decode(parts[i])
 	}
-	return d.local(path.Join("/", path.Join(parts[:len(parts)-1]...)), e)
+	return path.Join("/", path.Join(parts...))
 }
 
 // OpenRange implements writeback.Uploader.

@@ -23,6 +23,8 @@ type session struct {
 	account  remote.Account // zero for a share
 	root     string         // path of the drive that is mounted
 	drive    fs.Drive
+	pace     func() float64 // calls a second to the service; nil: none are made
+	feed     fs.Feed        // nil: nobody tells what changes
 	fetcher  func(fs.Located) blockcache.Fetcher
 	uploader writeback.Uploader // nil: only reading is possible
 	guest    string             // path in the drive of a directory of saved shares; "" is none
@@ -88,7 +90,7 @@ func (a *app) openAccount(ctx context.Context, cred credential, name, root strin
 		return nil, errors.Join(err, client.Close())
 	}
 	return &session{
-		name: name, login: cred.account, account: account, root: root, drive: mapped, uploader: mapped,
+		name: name, login: cred.account, account: account, root: root, drive: mapped, feed: mapped, pace: client.Pace, uploader: mapped,
 		fetcher: func(l fs.Located) blockcache.Fetcher { return rangeFetcher{mapped, l} },
 		closers: []func() error{client.Close},
 	}, nil

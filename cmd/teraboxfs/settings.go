@@ -45,7 +45,7 @@ type settings struct {
 	maxFileSize optionalSize
 
 	// meta
-	dirCache, attrTimeout, entryTimeout, negativeTimeout time.Duration
+	dirCache, attrTimeout, entryTimeout, negativeTimeout, poll time.Duration
 
 	// fuse
 	allowOther, defaultPermissions, fuseDebug bool
@@ -163,6 +163,7 @@ func (s *settings) writeRows(fs *pflag.FlagSet) {
 }
 
 func (s *settings) metaRows(fs *pflag.FlagSet) {
+	fs.DurationVar(&s.poll, "poll", time.Minute, "how soon changes made elsewhere show; 0 is when listings run out")
 	fs.DurationVar(&s.dirCache, "dir-cache", 5*time.Minute, "how long a listing serves; 0 is never")
 	fs.DurationVar(&s.attrTimeout, "attr-timeout", time.Second, "how long the kernel keeps attributes; 0 is never")
 	fs.DurationVar(&s.entryTimeout, "entry-timeout", time.Second, "how long the kernel keeps names; 0 is never")
@@ -218,7 +219,7 @@ func (s *settings) check() error {
 		name  string
 		value time.Duration
 	}{
-		{"dir-cache", s.dirCache}, {"attr-timeout", s.attrTimeout}, {"entry-timeout", s.entryTimeout},
+		{"poll", s.poll}, {"dir-cache", s.dirCache}, {"attr-timeout", s.attrTimeout}, {"entry-timeout", s.entryTimeout},
 		{"negative-timeout", s.negativeTimeout}, {"read-timeout", s.readTimeout - 1}, {"close-wait", s.closeWait},
 	} {
 		if d.value < 0 {

@@ -133,7 +133,7 @@ func (a *app) fsOptions(sess *session) fs.Options {
 		Drive: sess.drive, Fetcher: sess.fetcher, Root: sess.root,
 		ReadOnly:   a.readOnly || sess.uploader == nil,
 		Background: a.commit.value == "background", CloseWait: a.closeWait, Uploads: a.uploads.value,
-		DirCache: a.dirCache, AttrTimeout: a.attrTimeout, EntryTimeout: a.entryTimeout, NegativeTimeout: a.negativeTimeout,
+		DirCache: a.dirCache, Feed: sess.feed, Poll: a.poll, AttrTimeout: a.attrTimeout, EntryTimeout: a.entryTimeout, NegativeTimeout: a.negativeTimeout,
 		UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()),
 		DirMode: 0o777 &^ a.umask.bits, FileMode: 0o666 &^ a.umask.bits,
 		Passthrough: a.passthrough.value == "auto" && os.Geteuid() == 0,
@@ -186,6 +186,9 @@ func (m *mounted) Status() control.Status {
 		s.Pending = append(s.Pending, line)
 	}
 	s.Conflicts = m.fs.Conflicts()
+	if m.session.pace != nil {
+		s.Pace = m.session.pace()
+	}
 	if m.staging != nil {
 		u := m.staging.Usage()
 		s.Staging = &control.Staging{Used: u.Used, Limit: u.Limit, Waiting: u.Waiting, Paused: m.fs.Paused()}

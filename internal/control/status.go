@@ -23,6 +23,7 @@ type Status struct {
 	Pending    []Pending `json:"pending"`
 	Conflicts  []string  `json:"conflicts,omitempty"` // conflict copies made, paths on the drive
 	Staging    *Staging  `json:"staging,omitempty"`   // nil when read-only
+	Pace       float64   `json:"pace,omitempty"`      // calls a second to the service at most, as it is now; 0: without bound
 }
 
 // Staging is the space for unsent data.

@@ -180,8 +180,33 @@ func (e *Emulator) tryPut(path string, content []byte) error {
 	return nil
 }
 
-// calls returns how often each endpoint was called since resetCalls.
+// remove deletes what is at path, as another client would.
+func (e *Emulator) remove(path string) {
+	e.t.Helper()
+	res := e.admin(http.MethodDelete, "file", path, nil)
+	defer res.Body.Close()
+	e.mustOK(res)
+}
+
+// move renames as another client would.
+func (e *Emulator) move(from, to string) {
+	e.t.Helper()
+	res, err := e.http.Post(fmt.Sprintf("%s/_emulator/move?from=%s&to=%s", e.URL, url.QueryEscape(from), url.QueryEscape(to)), "", nil)
+	require.NoError(e.t, err)
+	defer res.Body.Close()
+	e.mustOK(res)
+}
+
+// calls returns how often each endpoint was called since resetCalls, but for the change feed, which is asked by the clock.
 func (e *Emulator) calls() map[string]int {
+	e.t.Helper()
+	counts := e.allCalls()
+	delete(counts, "filediff")
+	return counts
+}
+
+// allCalls is calls with the change feed.
+func (e *Emulator) allCalls() map[string]int {
 	e.t.Helper()
 	res := e.admin(http.MethodGet, "calls", "", nil)
 	defer res.Body.Close()
