@@ -24,6 +24,7 @@ const adminPrefix = "/_emulator/"
 //	POST mkdir?path=, move?from=&to=   changes that another client of the drive would have made
 //	GET info?path=, tree?path=         what is stored: sizes, md5s, block lists, fs_ids
 //	POST fill?path=&dirs=&files=       many small files: dirs directories below path, 0 for none, of files each
+//	POST age-bin?by=                   what is in the recycle bin was deleted so much earlier (36h)
 //	GET PUT shape                      latency and bandwidth
 //	GET PUT settings                   the fields of Settings; PUT changes those it names
 //	POST expire-links                  every link given out so far is dead
@@ -37,7 +38,7 @@ func (s *Server) newAdmin() http.Handler {
 		"POST faults": s.adminAddFaults, "DELETE faults": s.adminDeleteFaults,
 		"GET calls": s.adminGetCalls, "DELETE calls": s.adminResetCalls,
 		"GET file": s.adminGetFile, "PUT file": s.adminPutFile, "DELETE file": s.adminDeleteFile,
-		"POST fill":  s.adminFill,
+		"POST fill": s.adminFill, "POST age-bin": s.adminAgeBin,
 		"POST mkdir": s.adminMkdir, "POST move": s.adminMove,
 		"GET info": s.adminInfo, "GET tree": s.adminTree,
 		"GET shape": s.adminGetShape, "PUT shape": s.adminPutShape,

@@ -157,6 +157,19 @@ func (s *Server) adminDeleteFile(w http.ResponseWriter, r *http.Request) {
 	adminAnswer(w, object{"removed": p})
 }
 
+// adminAgeBin stands for waiting.
+func (s *Server) adminAgeBin(w http.ResponseWriter, r *http.Request) {
+	by, err := time.ParseDuration(r.URL.Query().Get("by"))
+	if err == nil {
+		err = s.drive.ageBin(by)
+	}
+	if err != nil {
+		adminFail(w, http.StatusBadRequest, err)
+		return
+	}
+	adminAnswer(w, object{"by": by.String()})
+}
+
 func (s *Server) adminMkdir(w http.ResponseWriter, r *http.Request) {
 	p, ok := adminPath(w, r, "path")
 	if !ok {

@@ -24,9 +24,22 @@ func (d *drive) binned() []entry {
 	return entries
 }
 
-// restore brings something back from the bin to where it was, with the directories that are missing there; "name(1)" if its name is
-// taken.
-func (d *drive) restore(id int64) (entry, error) {
+// ageBin makes everything in the bin older by a time.
+func (d *drive) ageBin(by time.Duration) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var older []*node
+	for _, n := range d.bin {
+		aged := *n
+		aged.Trash = &trashed{Path: n.Trash.Path, At: n.Trash.At - int64(by/time.Second)}
+		older = append(older, &aged)
+	}
+	return d.commit(&record{Put: older})
+}
+
+// restore brings something back from the bin to where it was, with the directories that are missing there. If its name is taken it is
+// "name(1)" or, with p failIfTaken, errExists.
+func (d *drive) restore(id int64, p policy) (entry, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n := d.bin[id]
@@ -37,6 +50,9 @@ func (d *drive) restore(id int64) (entry, error) {
 	parent, made, err := d.parents(dir)
 	if err != nil {
 		return entry{}, err
+	}
+	if p == failIfTaken && parent.children[d.key(n.Name)] != nil {
+		return entry{}, errExists
 	}
 	back := *n
 	back.Trash, back.Parent, back.Since = nil, parent.ID, d.cfg.Now().UnixNano()
@@ -91,19 +107,33 @@ func (s *Server) recycleList(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, object{"list": list, "has_more": flag(more), "timestamp": now.Unix()})
 }
 
-// recycleEach does something with each id of the parameter fidlist; what failed is listed and makes the errno that of the first.
-func (s *Server) recycleEach(do func(id int64) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		err := s.checkToken(r, errVerify)
-		var ids []int64
-		if err == nil {
-			ids, err = callOf(r).params.ids("fidlist")
-		}
-		if err != nil {
-			s.fail(w, r, err)
-			return
-		}
-		code, failed := errno(0), []object{}
+// recycleRestore restores; which of the two happens to a taken name is not known of the service (docs/protocol.md#recycle).
+func (s *Server) recycleRestore(w http.ResponseWriter, r *http.Request) {
+	p := renameIfTaken
+	if s.faulted(r, "restore-taken") {
+		p = failIfTaken
+	}
+	s.recycleEach(w, r, func(id int64) error {
+		_, err := s.drive.restore(id, p)
+		return err
+	})
+}
+
+// recycleDelete deletes for good.
+func (s *Server) recycleDelete(w http.ResponseWriter, r *http.Request) {
+	s.recycleEach(w, r, s.drive.discard)
+}
+
+// recycleEach does something with each id of the parameter fidlist. What failed is listed and makes the errno that of the first; for
+// async=2 the answer is a task.
+func (s *Server) recycleEach(w http.ResponseWriter, r *http.Request, do func(id int64) error) {
+	ids, err := s.recycleIDs(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	each := func() (code errno, failed []object) {
+		failed = []object{}
 		for _, id := range ids {
 			if err := do(id); err != nil {
 				why := s.codeOf(r, err)
@@ -111,8 +141,37 @@ func (s *Server) recycleEach(do func(id int64) error) http.HandlerFunc {
 				failed = append(failed, object{"fs_id": id, "errno": int(why)})
 			}
 		}
-		s.answer(w, r, object{"errno": int(code), "faillist": failed})
+		return code, failed
 	}
+	if callOf(r).params.get("async") != "2" && !s.faulted(r, "task") {
+		code, failed := each()
+		s.answer(w, r, object{"errno": int(code), "faillist": failed})
+		return
+	}
+	id, err := s.tasks.start(make([]taskItem, len(ids)), func() errno {
+		code, _ := each()
+		return code
+	})
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.answer(w, r, object{"taskid": id, "faillist": []object{}})
+}
+
+// recycleIDs reads the parameter fidlist of a call that changes the bin.
+func (s *Server) recycleIDs(r *http.Request) ([]int64, error) {
+	if err := s.checkToken(r, errVerify); err != nil {
+		return nil, err
+	}
+	if s.tasks.busy() || s.faulted(r, "busy") {
+		return nil, errBusy
+	}
+	ids, err := callOf(r).params.ids("fidlist")
+	if err == nil && len(ids) > maxItems {
+		err = errTooMany
+	}
+	return ids, err
 }
 
 // recycleClear empties the whole bin.

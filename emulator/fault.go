@@ -77,7 +77,7 @@ var semanticActions = []string{
 	"stale-token", "require-token", "not-logged-in", "region-redirect", "login-redirect", "verify-redirect",
 	"wrong-md5", "wrong-cluster", "expired-upload", "missing-block", "empty-block-list",
 	"rapid-wrong-bytes", "expired-link", "hotlink", "scrambled-md5", "plain-md5", "list-lag",
-	"silent-rename", "task", "busy", "string-numbers", "quota",
+	"silent-rename", "task", "busy", "string-numbers", "quota", "restore-taken",
 }
 
 // Duration is a time.Duration that is written as a string ("1.5s") in JSON.

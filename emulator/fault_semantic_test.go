@@ -63,6 +63,12 @@ var semanticCases = map[string]struct {
 		return isString
 	}},
 	"quota": {"precreate", func(d *testDrive, n string) bool { return d.precreate(n, []byte("x")).errno() == -10 }},
+	"restore-taken": {"recycle-restore", func(d *testDrive, n string) bool {
+		d.deleted(n)
+		binned := d.get("/api/recycle/list").items("list")[0]
+		d.put(n, "in its place")
+		return d.post("/api/recycle/restore", "fidlist", jsonText([]any{binned["fs_id"]})).errno() == -8
+	}},
 }
 
 // firstPart opens an upload and sends its one part.

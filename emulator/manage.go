@@ -18,16 +18,12 @@ func (s *Server) manageRoutes() []route {
 	do := func(name string, h http.HandlerFunc, methods string, patterns ...string) route {
 		return route{name: name, patterns: patterns, methods: methods, access: accountAPI, handler: h}
 	}
-	restore := func(id int64) error {
-		_, err := s.drive.restore(id)
-		return err
-	}
 	return []route{
 		do("filemanager", s.filemanager, "POST", "/api/filemanager", "/rest/2.0/xpan/file?method=filemanager"),
 		do("taskquery", s.taskQuery, "GET POST", "/share/taskquery"),
 		do("recycle-list", s.recycleList, "GET POST", "/api/recycle/list"),
-		do("recycle-restore", s.recycleEach(restore), "POST", "/api/recycle/restore"),
-		do("recycle-delete", s.recycleEach(s.drive.discard), "POST", "/api/recycle/delete"),
+		do("recycle-restore", s.recycleRestore, "POST", "/api/recycle/restore"),
+		do("recycle-delete", s.recycleDelete, "POST", "/api/recycle/delete"),
 		do("recycle-clear", s.recycleClear, "GET POST", "/api/recycle/clear"),
 	}
 }

@@ -239,6 +239,44 @@ func TestRecycleBinForgetsAfterTenDays(t *testing.T) {
 	assert.Zero(t, d.get("/api/quota").num("used"))
 }
 
+func TestRecycleBinTellsWhenAndWhence(t *testing.T) {
+	d := start(t, Config{})
+	d.put("/docs/a.txt", "12345")
+	written := d.clock.Now().Unix()
+	d.clock.Advance(time.Hour)
+	d.manage("delete", `["/docs/a.txt"]`)
+	item := reply{json: d.get("/api/recycle/list").items("list")[0]}
+	assert.Equal(t, "/docs/a.txt", item.json["path"])
+	assert.EqualValues(t, 5, item.num("size"))
+	assert.Equal(t, written, item.num("server_mtime"), "the content did not change")
+	assert.Equal(t, d.clock.Now().Unix(), item.num("delete_time"))
+
+	require.Equal(t, 200, d.admin("POST", "age-bin?by=36h", "").status)
+	item = reply{json: d.get("/api/recycle/list").items("list")[0]}
+	assert.Equal(t, d.clock.Now().Add(-36*time.Hour).Unix(), item.num("delete_time"))
+	assert.EqualValues(t, 8, item.num("leftTime"), "whole days of ten")
+	assert.EqualValues(t, 5, d.get("/api/quota").num("used"))
+	assert.Equal(t, 400, d.admin("POST", "age-bin?by=long", "").status)
+}
+
+func TestRecycleBinTaskAndLimits(t *testing.T) {
+	d := start(t, Config{TaskTime: time.Millisecond})
+	d.put("/a", "x")
+	id := d.fsID("/a")
+	d.manage("delete", `["/a"]`)
+	rep := d.post("/api/recycle/restore?async=2", "fidlist", fmt.Sprintf("[%d,1]", id))
+	require.Zero(t, rep.errno())
+	last, _ := d.await(rep.num("taskid"))
+	assert.Equal(t, "failed", last.json["status"])
+	assert.EqualValues(t, errNotFound, last.num("task_errno"), "of the id that is nothing")
+	assert.Equal(t, []string{"/a"}, d.tree("/"))
+
+	assert.Equal(t, errTooMany, d.post("/api/recycle/delete", "fidlist", "["+strings.Repeat("1,", 100)+"1]").errno())
+	rep = d.post("/api/recycle/delete", "fidlist", "[1]")
+	assert.Equal(t, errNotFound, rep.errno())
+	assert.EqualValues(t, 1, reply{json: rep.items("faillist")[0]}.num("fs_id"))
+}
+
 // A tree of deleted directories does not disturb what is made under the same names, and the other way round.
 func TestDeletedNamesAreFreeAgain(t *testing.T) {
 	d := start(t, Config{})
