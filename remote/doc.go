@@ -18,7 +18,7 @@
 // errors and log lines hold no cookie, token or query string.
 //
 // What must not happen twice is not repeated blindly: Create returns an error that satisfies
-// AmbiguousCreate when its answer was lost; Mkdir, Remove, Move and Copy look at the drive first.
+// AmbiguousCreate when its answer was lost; Mkdir, Remove, Move, Copy and Restore look at the drive first.
 // Everything else is sent again while that can help, within Config.Backoff (retry.go).
 //
 // Cookies go to the configured origin, to hosts under its registrable domain and, for an account

@@ -93,6 +93,13 @@ func (e *Error) Throttled() bool {
 	return false
 }
 
+// QuotaFull reports whether err says that the drive has no bytes left. Other failures of kind ErrNoSpace are about a number of files
+// (121, 31065), which the recycle bin has no part in.
+func QuotaFull(err error) bool {
+	e := errorOf(err)
+	return e != nil && e.Kind == ErrNoSpace && e.Errno != 121 && e.Errno != 31065
+}
+
 // as is the same failure seen as another kind. The original may be shared.
 func (e *Error) as(kind error) *Error {
 	other := *e

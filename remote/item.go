@@ -23,6 +23,9 @@ type item struct {
 	Errno flexInt `json:"errno"` // of this item, in answers about several
 	Dlink string  `json:"dlink"` // filemetas with dlink=1
 
+	DeleteTime flexInt `json:"delete_time"` // of the recycle bin: seconds, and whole days that are left
+	LeftTime   flexInt `json:"leftTime"`
+
 	odd bool // some field had a type nobody has seen it with
 }
 
