@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -208,3 +209,31 @@ func (b *bounded) Set(text string) error {
 func (b *bounded) String() string { return strconv.Itoa(b.value) }
 
 func (b *bounded) Type() string { return "int" }
+
+// age is a length of time up to now, "90m", "2h" or, in days of 24 hours, "30d". Unset, it is none.
+type age struct {
+	span time.Duration
+	text string
+	set  bool
+}
+
+func (a *age) Set(text string) error {
+	span, err := time.ParseDuration(text)
+	if days, isDays := strings.CutSuffix(text, "d"); isDays {
+		var n float64
+		n, err = strconv.ParseFloat(days, 64)
+		if !(n >= 0 && n < 36500) {
+			err = strconv.ErrRange
+		}
+		span = time.Duration(n * float64(24*time.Hour))
+	}
+	if err != nil || span < 0 {
+		return fmt.Errorf("%q is not an age like 2h or 30d", text)
+	}
+	*a = age{span, text, true}
+	return nil
+}
+
+func (a *age) String() string { return a.text }
+
+func (a *age) Type() string { return "age" }

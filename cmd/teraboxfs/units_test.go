@@ -2,6 +2,7 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/assert"
@@ -27,6 +28,18 @@ func TestSizes(t *testing.T) {
 				assert.Contains(t, err.Error(), `"`+text+`"`)
 			}
 		})
+	}
+}
+
+func TestAges(t *testing.T) {
+	for text, want := range map[string]time.Duration{"0s": 0, "90m": 90 * time.Minute, "2h": 2 * time.Hour, "30d": 720 * time.Hour, "1.5d": 36 * time.Hour} {
+		var got age
+		require.NoError(t, got.Set(text))
+		assert.Equal(t, want, got.span, text)
+		assert.Equal(t, text, got.String())
+	}
+	for _, text := range []string{"", "d", "30", "-2h", "-1d", "NaNd", "1e9d", "soon"} {
+		assert.ErrorContains(t, new(age).Set(text), "30d", text)
 	}
 }
 
