@@ -351,3 +351,13 @@ func TestTeraboxDLLinksCanBeExpired(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 200, resp.StatusCode)
 }
+
+// The values are openssl's: printf %s 'POST/v1/api1744212345{"url":"https://terabox.com/s/your-link"}' | openssl dgst -sha256 -hmac your_api_secret
+func TestDLSignatureAgainstOpenSSL(t *testing.T) {
+	for _, v := range []struct{ secret, stamp, body, want string }{
+		{"your_api_secret", "1744212345", `{"url":"https://terabox.com/s/your-link"}`, "882b0c0289c2f411e275a315886ecb43100e647241a05a04b3b0ac74b3b8258a"},
+		{"k", "0", "", "f87ca79c9540105caacd39e9857e545c54dceb73a871320ba71e403669b8b1a4"},
+	} {
+		assert.Equal(t, v.want, hex.EncodeToString(dlSignature(v.secret, "POST", "/v1/api", v.stamp, []byte(v.body))))
+	}
+}
