@@ -229,6 +229,20 @@ func (c *config) apiKeys() (linkKeys, error) {
 	return found, nil
 }
 
+// keysBeside finds keys other than the one that the service has refused, which may have been replaced elsewhere: then those that
+// were stored since are used, whatever the environment says. Without any it returns what there is.
+func (c *config) keysBeside(refused string) (linkKeys, error) {
+	found, err := c.apiKeys()
+	if err != nil || found.key.reveal() != refused {
+		return found, err
+	}
+	v, err := c.loadVault()
+	if stored := v.linkKeys(); err == nil && !stored.key.empty() && !stored.hidden.empty() {
+		return stored, nil
+	}
+	return found, err
+}
+
 func (v vault) linkKeys() linkKeys {
 	return linkKeys{key: newSecret(v.APIKey), hidden: newSecret(v.APISecret)}
 }

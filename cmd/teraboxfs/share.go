@@ -33,7 +33,7 @@ func (a *app) openShare(ctx context.Context, src source) (*session, error) {
 	if saved != nil {
 		seen = saved.Added
 	}
-	client, err := a.linkClient(a.dailyReserve.value)
+	client, err := a.linkClient(a.mountLinks())
 	if err != nil {
 		return nil, err
 	}

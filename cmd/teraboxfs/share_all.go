@@ -36,7 +36,7 @@ func (a *app) savedShares() (*savedDrive, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := a.linkClient(a.dailyReserve.value)
+	client, err := a.linkClient(a.mountLinks())
 	if err != nil {
 		return nil, err
 	}

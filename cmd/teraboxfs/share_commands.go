@@ -96,7 +96,7 @@ func (a *app) shareAddCommand() *cobra.Command {
 		if (f.from == "") == (len(args) == 0) {
 			return usage("share add", "", "usage: teraboxfs share "+cmd.Use, "a URL or --from is needed, and not both")
 		}
-		client, err := a.linkClient(0)
+		client, err := a.linkClient(linkUse{})
 		if err != nil {
 			return err
 		}

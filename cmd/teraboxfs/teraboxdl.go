@@ -38,7 +38,7 @@ type linkAction func(ctx context.Context, client *teraboxdl.Client, args []strin
 func (a *app) linkCommand(use, short string, args int, run linkAction) *cobra.Command {
 	op := "teraboxdl"
 	cmd := a.command(use, short, args, args, func(ctx context.Context, words []string) error {
-		client, err := a.linkClient(0)
+		client, err := a.linkClient(linkUse{})
 		if err != nil {
 			return err
 		}

@@ -182,7 +182,7 @@ func TestRegenerateKeepsTheNewPairFirst(t *testing.T) {
 	defer other.Close()
 	kept := atomic.Pointer[[2]teraboxdl.Secret]{}
 	following, err := teraboxdl.New(teraboxdl.Config{BaseURL: run.URL, Key: "demo-key", Secret: "demo-secret",
-		Reload: func() (teraboxdl.Secret, teraboxdl.Secret, error) {
+		Reload: func(teraboxdl.Secret) (teraboxdl.Secret, teraboxdl.Secret, error) {
 			p := kept.Load()
 			return p[0], p[1], nil
 		}})
