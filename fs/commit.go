@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path"
 	"time"
 
@@ -215,6 +216,7 @@ func (c *content) endCommit(dir *inode, target writeback.Target, res writeback.C
 		return err // nothing is wrong with it
 	}
 	if err != nil && !conflict {
+		err = tellOfBin(err)
 		c.failure = err
 		c.failures++
 		c.retryAt = f.opts.Now().Add(retryDelay(c.failures))
@@ -229,6 +231,14 @@ func (c *content) endCommit(dir *inode, target writeback.Target, res writeback.C
 		}
 	}
 	return err
+}
+
+// tellOfBin adds to the error of a drive without space what frees some.
+func tellOfBin(err error) error {
+	if !remote.QuotaFull(err) {
+		return err
+	}
+	return fmt.Errorf("%w; its recycle bin counts too: 'teraboxfs trash empty --older-than 30d' deletes what lies there for good", err)
 }
 
 // maxConflicts is how many conflict copies are remembered to be shown.

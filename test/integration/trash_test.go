@@ -4,10 +4,13 @@ package integration
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -106,4 +109,44 @@ func wantLen(list []string, n int) error {
 		return fmt.Errorf("%q: want %d", list, n)
 	}
 	return nil
+}
+
+// TestFullDriveNamesTheBin: what was deleted counts until the bin is emptied, and the one line about a full drive says so.
+func TestFullDriveNamesTheBin(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"close", "background"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			emu := startEmulator(t, "--quota=3M")
+			emu.put("/old", content(1, 2*mib))
+			emu.remove("/old")
+			m := mount(t, emu, "--commit="+mode)
+			err := os.WriteFile(m.Path("new"), content(2, 2*mib), 0o644)
+			if mode == "close" {
+				require.ErrorIs(t, err, syscall.ENOSPC)
+			} else {
+				require.NoError(t, err)
+			}
+			var said string
+			eventually(t, 20*time.Second, "the log", func() error {
+				for line := range strings.Lines(m.proc.stderr()) {
+					if strings.Contains(line, "quota is used up") {
+						said = line
+						return nil
+					}
+				}
+				return errors.New("nothing of the quota")
+			})
+			require.Contains(t, said, "recycle bin counts too")
+			require.Contains(t, said, "teraboxfs trash empty --older-than 30d")
+
+			m.trash(emu, 0, "empty", "--yes")
+			require.Zero(t, teraboxfs(t, m.home, "queue", "retry", m.Dir).code)
+			eventually(t, 20*time.Second, "the file", func() error {
+				_, err := emu.info("/new")
+				return err
+			})
+			m.Unmount()
+		})
+	}
 }
