@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -149,7 +150,10 @@ func (d *deletes) send(ctx context.Context) (failed bool) {
 			why = err // of the whole call
 		}
 		switch {
-		case why == nil || errors.Is(why, remote.ErrNotExist):
+		case why == nil:
+			d.fs.purges.add(entryAt(batch, p))
+			d.done(p)
+		case errors.Is(why, remote.ErrNotExist):
 			d.done(p)
 		case errors.Is(why, remote.ErrPermission), errors.Is(why, remote.ErrInvalid), errors.Is(why, remote.ErrName):
 			d.refuse(p, why)
@@ -164,6 +168,11 @@ func (d *deletes) send(ctx context.Context) (failed bool) {
 		d.fs.opts.Log.Warn("the journal of deletes could not be written", "err", err)
 	}
 	return failed
+}
+
+// entryAt is the entry of a batch that has the path p.
+func entryAt(batch []remote.Entry, p string) remote.Entry {
+	return batch[slices.IndexFunc(batch, func(e remote.Entry) bool { return e.Path == p })]
 }
 
 // stillThere says whether e is still the file that was to be deleted: asked of the service when that was a while ago.

@@ -35,7 +35,8 @@
 // # Goroutines
 //
 // FS owns them all: one for each commit under way (commit.go), one that tries failed commits
-// again (retry.go), one for each refresh of the quota (statfs.go), listings (listing.go). They
-// run on the context that Unmount cancels, and FS.Wait returns after the last has ended.
+// again (retry.go), one for each refresh of the quota (statfs.go), listings (listing.go), one while deleted
+// files are to leave the recycle bin (purge.go). They run on the context that Unmount cancels, and FS.Wait
+// returns after the last has ended.
 // A FUSE request's context only stops that caller's waiting.
 package fs

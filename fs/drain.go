@@ -29,7 +29,9 @@ func (f *FS) Drain(ctx context.Context) error {
 		})
 	}
 	_ = g.Wait()
-	return errors.Join(append(errs, f.deletes.drain(ctx))...)
+	errs = append(errs, f.deletes.drain(ctx))
+	f.purges.flush(ctx)
+	return errors.Join(errs...)
 }
 
 func (f *FS) drainOne(ctx context.Context, c *content) error {

@@ -41,6 +41,7 @@ type FS struct {
 	uploads uploads
 	quota   quotaCache
 	deletes deletes
+	purges  purges
 	feed    feed
 
 	spawnMu sync.Mutex
@@ -88,8 +89,9 @@ func (f *FS) untilUnmounted() {
 func newFS(o Options) (*FS, error) {
 	o.setDefaults()
 	f := &FS{opts: o, started: o.Now(), closed: make(chan struct{}), paths: newPathLocks()}
+	f.purges.round = make(chan struct{}, 1)
 	f.ctx, f.cancel = context.WithCancel(context.Background())
-	f.quota.fs, f.uploads.fs, f.deletes.fs, f.feed.fs = f, f, f, f
+	f.quota.fs, f.uploads.fs, f.deletes.fs, f.purges.fs, f.feed.fs = f, f, f, f, f
 	f.tree.mu.Lock()
 	f.tree.root = f.newInodeLocked(0, true)
 	f.tree.root.ino = 1

@@ -43,6 +43,8 @@ type Options struct {
 	CloseWait  time.Duration // how long close waits for the service before it does so too; 0 is without bound
 	Uploads    int           // files sent at a time that nobody waits for; 0 is 4
 
+	Bin Bin // what this mount deletes leaves the recycle bin too, where that is; nil leaves it there
+
 	Root     string // path in the drive that becomes the mount's root; "" is "/"
 	ReadOnly bool
 

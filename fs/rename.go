@@ -156,6 +156,9 @@ func (f *FS) renameFile(ctx context.Context, src, dst, newDir *inode, newName st
 			}
 			return err
 		}
+		if srcID != 0 && dstID != 0 { // by a move, which puts it into the bin; a commit does not
+			f.purges.add(dst.file().occupantAt(path.Join(newDir.path(), newName)))
+		}
 	}
 	f.tree.mu.Lock()
 	if dst != nil {

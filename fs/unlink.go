@@ -57,7 +57,10 @@ func (f *FS) removeFile(n *inode) error {
 	case f.opts.Background && f.deleteBehind(n):
 		return nil
 	default:
-		err = f.opts.Drive.Remove(f.ctx, n.path())
+		gone := n.file().occupantAt(n.path())
+		if err = f.opts.Drive.Remove(f.ctx, gone.Path); err == nil {
+			f.purges.add(gone)
+		}
 	}
 	if err != nil && !errors.Is(err, remote.ErrNotExist) {
 		n.file().keepPromise()
@@ -76,10 +79,7 @@ func (f *FS) removeFile(n *inode) error {
 // deleteBehind has the file deleted in a batch, a moment later, and takes it from the tree. It returns false when that cannot be
 // promised.
 func (f *FS) deleteBehind(n *inode) bool {
-	n.file().mu.Lock()
-	e := *n.file().occupant
-	n.file().mu.Unlock()
-	e.Path = n.path()
+	e := n.file().occupantAt(n.path())
 	f.tree.mu.Lock()
 	dir := n.parent
 	if dir == nil {
@@ -143,6 +143,18 @@ func (c *content) needsService() (fsID uint64, needed bool) {
 	return c.occupant.FsID, c.handles > 0 && !whole && c.committed.Size > 0
 }
 
+// occupantAt is what this mount believes to be at the path p, which is the file's; without an fs_id: nothing.
+func (c *content) occupantAt(p string) remote.Entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.occupant == nil {
+		return remote.Entry{Path: p}
+	}
+	e := *c.occupant
+	e.Path = p
+	return e
+}
+
 // setAside gives an open file another name on the service and none here.
 func (f *FS) setAside(n *inode) error {
 	var tag [8]byte
@@ -204,7 +216,11 @@ func (f *FS) dropAside(n *inode) {
 	if dir == nil { // somebody was here first
 		return
 	}
-	if err := f.opts.Drive.Remove(f.ctx, at); err != nil && !errors.Is(err, remote.ErrNotExist) {
+	err = f.opts.Drive.Remove(f.ctx, at)
+	switch {
+	case err == nil:
+		f.purges.add(n.file().occupantAt(at))
+	case !errors.Is(err, remote.ErrNotExist):
 		f.opts.Log.Warn("a deleted file that was open stays on the drive", "path", at, "err", err)
 	}
 	f.tree.mu.Lock()

@@ -140,6 +140,20 @@ func (d *drive) Remove(ctx context.Context, paths ...string) error {
 	return d.Client.Remove(ctx, stored...)
 }
 
+// Bin implements fs.Bin; Discard, which goes by fs_id, is the client's.
+func (d *drive) Bin(ctx context.Context) iter.Seq2[[]remote.Binned, error] {
+	return func(yield func([]remote.Binned, error) bool) {
+		for page, err := range d.Client.Bin(ctx) {
+			for i := range page {
+				page[i].Path = decodePath(page[i].Path)
+			}
+			if !yield(page, err) {
+				return
+			}
+		}
+	}
+}
+
 // Move implements fs.Drive.
 func (d *drive) Move(ctx context.Context, from, to string, overwrite bool) error {
 	return d.Client.Move(ctx, d.odd.encode(from), d.odd.encode(to), overwrite)

@@ -27,6 +27,7 @@ type session struct {
 	feed     fs.Feed        // nil: nobody tells what changes
 	fetcher  func(fs.Located) blockcache.Fetcher
 	uploader writeback.Uploader // nil: only reading is possible
+	bin      fs.Bin             // of the account; nil for a share
 	guest    string             // path in the drive of a directory of saved shares; "" is none
 	dirCache time.Duration      // how long its listings serve; 0 leaves it to the setting
 	closers  []func() error     // in the order of opening
@@ -90,7 +91,7 @@ func (a *app) openAccount(ctx context.Context, cred credential, name, root strin
 		return nil, errors.Join(err, client.Close())
 	}
 	return &session{
-		name: name, login: cred.account, account: account, root: root, drive: mapped, feed: mapped, pace: client.Pace, uploader: mapped,
+		name: name, login: cred.account, account: account, root: root, drive: mapped, feed: mapped, pace: client.Pace, uploader: mapped, bin: mapped,
 		fetcher: func(l fs.Located) blockcache.Fetcher { return rangeFetcher{mapped, l} },
 		closers: []func() error{client.Close},
 	}, nil

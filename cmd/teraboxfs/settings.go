@@ -43,6 +43,7 @@ type settings struct {
 	rapid       choice
 	rapidVerify choice
 	maxFileSize optionalSize
+	deletion    choice
 
 	// meta
 	dirCache, attrTimeout, entryTimeout, negativeTimeout, poll time.Duration
@@ -160,6 +161,7 @@ func (s *settings) writeRows(fs *pflag.FlagSet) {
 	fs.Var(newChoice(&s.rapid, "on", "off"), "rapid", "let the service take content it knows without an upload")
 	fs.Var(newChoice(&s.rapidVerify, "sample", "full"), "rapid-verify", "how much of such a file is read back before it is believed")
 	fs.Var(&s.maxFileSize, "max-file-size", "largest file to accept; auto is the plan's limit")
+	fs.Var(newChoice(&s.deletion, "trash", "purge"), "delete", "where a file goes that is deleted in the mount: the service's recycle bin, or out of that too, for good")
 }
 
 func (s *settings) metaRows(fs *pflag.FlagSet) {

@@ -140,6 +140,9 @@ func (a *app) fsOptions(sess *session) fs.Options {
 		AllowOther:  a.allowOther, DefaultPermissions: a.defaultPermissions, Debug: a.fuseDebug,
 		FsName: sess.name, MountOptions: a.config.mountOptions, Log: a.log.With("room", "fs"),
 	}
+	if a.deletion.value == "purge" {
+		o.Bin = sess.bin
+	}
 	o.Guest, o.GuestCache = sess.guest, min(savedListing, a.dirCache)
 	if sess.dirCache > 0 {
 		o.DirCache = sess.dirCache

@@ -111,6 +111,65 @@ func wantLen(list []string, n int) error {
 	return nil
 }
 
+// TestDeletePurges: with --delete=purge what this mount unlinks, replaces by a rename, or had open, leaves the bin, and nothing else
+// does.
+func TestDeletePurges(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"close", "background"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			emu := startEmulator(t)
+			for _, name := range []string{"a", "b", "replaced", "open", "dir/inside", "odd：name"} {
+				emu.put("/"+name, []byte("old"))
+			}
+			emu.put("/before", []byte("x"))
+			emu.remove("/before")
+			emu.remove("/a")
+			emu.put("/a", []byte("new"))
+			m := mount(t, emu, "--commit="+mode, "--delete=purge")
+			open, err := os.Open(m.Path("open"))
+			require.NoError(t, err)
+			sh(t, m.Dir, `rm a open "odd:name"; mv b replaced; rm -r dir`)
+			require.NoError(t, open.Close())
+			eventually(t, 20*time.Second, "the bin", func() error {
+				return errors.Join(absent(emu, "/a"), wantLen(emu.binned(), 3))
+			})
+			require.ElementsMatch(t, []string{"/before", "/a", "/dir"}, emu.binned())
+			requireOnDrive(t, emu, "/replaced", []byte("old"))
+			sh(t, m.Dir, `rm replaced`)
+			m.Unmount()
+			require.ElementsMatch(t, []string{"/before", "/a", "/dir"}, emu.binned(), "the end of the mount waits for it")
+		})
+	}
+}
+
+// TestPurgeThatFails: an unlink does not mind, and the log says it once.
+func TestPurgeThatFails(t *testing.T) {
+	t.Parallel()
+	emu := startEmulator(t)
+	emu.put("/a", []byte("x"))
+	emu.put("/b", []byte("x"))
+	m := mount(t, emu, "--delete=purge")
+	emu.setFaults(fault{Endpoint: "recycle-delete", Action: "errno", Errno: 7})
+	const says = "stay in the recycle bin"
+	for _, name := range []string{"a", "b"} {
+		require.NoError(t, os.Remove(m.Path(name)))
+		eventually(t, 20*time.Second, "the attempt", func() error { return wantFired(emu, name == "b") })
+	}
+	m.Unmount()
+	require.Equal(t, 1, strings.Count(m.proc.stderr(), says), m.proc.stderr())
+	require.ElementsMatch(t, []string{"/a", "/b"}, emu.binned())
+}
+
+// wantFired is an error unless the rule in force has fired, twice if again.
+func wantFired(emu *Emulator, again bool) error {
+	fired := emu.faults()[0].Fired
+	if fired == 0 || again && fired < 2 {
+		return fmt.Errorf("fired %d times", fired)
+	}
+	return nil
+}
+
 // TestFullDriveNamesTheBin: what was deleted counts until the bin is emptied, and the one line about a full drive says so.
 func TestFullDriveNamesTheBin(t *testing.T) {
 	t.Parallel()
