@@ -32,6 +32,21 @@ type feed struct {
 	since  time.Time // listings asked for from then on are kept up to date; zero: none are
 	heard  time.Time // when the feed last answered
 	absent bool      // the service has none, as far as can be told
+
+	first chan struct{} // closed when the first attempt to ask has ended
+}
+
+// settle waits for the first answer of the feed, which says what changed while nothing was mounted, or for its failure, but not for long.
+func (d *feed) settle() {
+	if d.fs.opts.Feed == nil || d.fs.opts.Poll == 0 {
+		return
+	}
+	limit := time.NewTimer(d.fs.started.Add(settleLimit).Sub(d.fs.opts.Now()))
+	defer limit.Stop()
+	select {
+	case <-d.first:
+	case <-limit.C:
+	}
 }
 
 // covers returns since when listings are kept up to date; ok is false when they are not.
@@ -45,11 +60,20 @@ func (d *feed) covers(now time.Time) (since time.Time, ok bool) {
 func (dir *inode) notBefore() time.Time {
 	f := dir.fs
 	now, life := f.opts.Now(), dir.listingLife()
+	f.tree.mu.RLock()
+	asked, recalled := dir.listing.asked, dir.listing.recalled && !dir.listing.asked.Before(dir.listing.stale)
+	f.tree.mu.RUnlock()
+	if recalled && life > 0 {
+		if since, ok := f.feed.covers(now); !ok || asked.Before(since) {
+			dir.renewBehind()
+		}
+		return asked
+	}
 	if dir.guest || life == 0 || f.opts.Feed == nil || f.opts.Poll == 0 {
 		return now.Add(-life)
 	}
 	limit := now.Add(-min(life, f.opts.Poll))
-	if since, ok := f.feed.covers(now); ok {
+	if since, ok := f.feed.covers(now); ok && life > f.opts.Poll { // else the listings are to be newer than the feed is
 		if long := now.Add(-feedLife); since.Before(long) {
 			since = long
 		}
@@ -62,13 +86,16 @@ func (dir *inode) notBefore() time.Time {
 
 // follow asks for changes every Options.Poll, until ctx ends.
 func (d *feed) follow(ctx context.Context) {
-	for {
+	for first := true; ; first = false {
 		wait := d.fs.opts.Poll
 		switch err := d.catchUp(ctx); {
 		case err == nil || ctx.Err() != nil || passing(err):
 		default:
 			wait = max(wait, feedAgain)
 			d.lose(err)
+		}
+		if first {
+			close(d.first)
 		}
 		select {
 		case <-time.After(wait):
@@ -177,6 +204,7 @@ func (f *FS) applyChangeLocked(news []place, p string, e *remote.Entry, q questi
 		return news // nobody has looked
 	}
 	dir.applyLocked(name, e, q)
+	dir.unsavedLocked()
 	after := l.children[name]
 	if l.flight != nil || !after.shows(e) {
 		l.stale = f.opts.Now() // a listing under way, or what this mount did lately, may be older or younger than this
@@ -198,7 +226,7 @@ func (n *inode) shows(e *remote.Entry) bool {
 	return n.adopt(*e, false)
 }
 
-// knownLocked returns the inode at a path of the drive, nil when it is not known. It needs tree.mu.
+// knownLocked returns the inode at a path of the drive, nil when it is not known, not by what is stored either. It needs tree.mu.
 func (f *FS) knownLocked(p string) *inode {
 	if p != f.opts.Root && !isBelow(p, f.opts.Root) {
 		return nil
@@ -211,7 +239,11 @@ func (f *FS) knownLocked(p string) *inode {
 		if n == nil || !n.isDir() {
 			return nil
 		}
+		n.recallLocked(false)
 		n = n.listing.children[name]
+	}
+	if n != nil && n.isDir() {
+		n.recallLocked(false)
 	}
 	return n
 }

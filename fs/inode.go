@@ -40,6 +40,8 @@ type tree struct {
 	nextGen uint64
 	seq     uint64 // counts this mount's own changes of names
 
+	unsaved unsaved
+
 	conflicts []string // paths of the conflict copies made, the last maxConflicts
 }
 
@@ -124,6 +126,10 @@ func (n *inode) detachLocked() {
 		return
 	}
 	delete(n.parent.listing.children, n.name)
+	if n.isDir() {
+		n.unsavedLocked()
+	}
+	n.parent.unsavedLocked()
 	n.parent = nil
 }
 
@@ -133,6 +139,9 @@ func (n *inode) touchedLocked() {
 	n.fs.tree.seq++
 	n.change = n.fs.tree.seq
 	n.until = n.fs.opts.Now().Add(listingLag).UnixNano()
+	if n.parent != nil {
+		n.parent.unsavedLocked()
+	}
 }
 
 // buryLocked notes that this mount has just removed name, an entry with fsID, from dir. It

@@ -28,11 +28,12 @@ type directory struct {
 	asides   map[*inode]struct{}
 	mtime    time.Time
 
-	asked  time.Time // when the listing in force was asked for; zero: never listed
-	stale  time.Time // listings asked for before this are not to be used
-	failed time.Time // when the last attempt to renew it failed
-	flight *listFlight
-	rounds uint32 // counts flights
+	asked    time.Time // when the listing in force was asked for; zero: never listed
+	stale    time.Time // listings asked for before this are not to be used
+	failed   time.Time // when the last attempt to renew it failed
+	recalled bool      // it was stored by an earlier mount
+	flight   *listFlight
+	rounds   uint32 // counts flights
 }
 
 // tomb marks a name that this mount removed.
@@ -78,7 +79,7 @@ func (dir *inode) child(ctx context.Context, name string) (*inode, error) {
 	if dir.listingLife() == 0 {
 		return dir.statChild(ctx, name)
 	}
-	_, err := dir.refreshUntil(ctx, dir.notBefore(), func(flight *listFlight) bool {
+	_, err := dir.refreshUntil(ctx, func(flight *listFlight) bool {
 		n := dir.listing.children[name]
 		return n != nil && n.round == flight.round
 	})
@@ -124,16 +125,24 @@ func (dir *inode) statChild(ctx context.Context, name string) (*inode, error) {
 // refresh makes sure that the listing in force was asked for at notBefore or later. An error
 // leaves the old listing as it was.
 func (dir *inode) refresh(ctx context.Context, notBefore time.Time) error {
-	_, err := dir.refreshUntil(ctx, notBefore, func(*listFlight) bool { return false })
+	_, err := dir.await(ctx, func() *listFlight { return dir.flightFor(notBefore, true) }, notBefore, func(*listFlight) bool { return false })
 	return err
 }
 
-// refreshUntil is refresh for callers to whom the first pages may be enough: it returns the flight, still on its way, once enough says so.
-// enough is called with tree.mu held. Without a flight the listing in force is as asked for, or as good as there is.
-func (dir *inode) refreshUntil(ctx context.Context, notBefore time.Time, enough func(*listFlight) bool) (*listFlight, error) {
+// refreshUntil brings the listing to where it may serve now, for callers to whom the first pages may be enough: it returns the flight,
+// still on its way, once enough says so. enough is called with tree.mu held. Without a flight the listing in force may serve, or is as
+// good as there is.
+func (dir *inode) refreshUntil(ctx context.Context, enough func(*listFlight) bool) (*listFlight, error) {
+	dir.recall()
+	notBefore := dir.notBefore()
+	return dir.await(ctx, func() *listFlight { return dir.flightFor(notBefore, false) }, notBefore, enough)
+}
+
+// await waits for the flights that next returns, until there is none to wait for.
+func (dir *inode) await(ctx context.Context, next func() *listFlight, notBefore time.Time, enough func(*listFlight) bool) (*listFlight, error) {
 	f := dir.fs
 	for {
-		flight := dir.flightFor(notBefore)
+		flight := next()
 		if flight == nil {
 			return nil, nil
 		}
@@ -160,9 +169,9 @@ func (dir *inode) refreshUntil(ctx context.Context, notBefore time.Time, enough 
 	}
 }
 
-// flightFor returns the flight under way, or a new one, unless the listing in force was asked for at notBefore or later, or another
-// attempt to renew it has just failed.
-func (dir *inode) flightFor(notBefore time.Time) *listFlight {
+// flightFor returns the flight under way, or a new one, to be waited for: nil when the listing in force was asked for at notBefore or
+// later or, unless strict, when the last attempt to renew it failed; then another is made behind, after a while.
+func (dir *inode) flightFor(notBefore time.Time, strict bool) *listFlight {
 	f := dir.fs
 	f.tree.mu.Lock()
 	defer f.tree.mu.Unlock()
@@ -170,7 +179,8 @@ func (dir *inode) flightFor(notBefore time.Time) *listFlight {
 	if notBefore.Before(l.stale) {
 		notBefore = l.stale
 	}
-	if !l.asked.IsZero() && (!l.asked.Before(notBefore) || dir.listingLife() > 0 && f.opts.Now().Sub(l.failed) < staleRetry) {
+	lenient := !strict && dir.knownLocked() && !l.failed.IsZero()
+	if !l.asked.IsZero() && !l.asked.Before(notBefore) || lenient && f.opts.Now().Sub(l.failed) < staleRetry {
 		return nil
 	}
 	if l.flight == nil {
@@ -179,6 +189,9 @@ func (dir *inode) flightFor(notBefore time.Time) *listFlight {
 		l.flight = flight
 		q := question{seq: f.tree.seq, at: flight.asked, lags: true}
 		f.spawn(func(ctx context.Context) { dir.list(ctx, flight, q) })
+	}
+	if lenient {
+		return nil
 	}
 	return l.flight
 }
@@ -206,7 +219,8 @@ func (dir *inode) landed(flight *listFlight, q question, err error) {
 	switch {
 	case err == nil:
 		dir.finishLocked(flight, q)
-		l.asked, l.failed = flight.asked, time.Time{}
+		l.asked, l.failed, l.recalled = flight.asked, time.Time{}, false
+		dir.unsavedLocked()
 	case errors.Is(err, remote.ErrNotExist) && dir.parent != nil && dir.keepsLocked():
 		dir.finishLocked(flight, q) // its commits make it again
 		l.asked, l.failed, flight.err = flight.asked, time.Time{}, nil
@@ -214,6 +228,7 @@ func (dir *inode) landed(flight *listFlight, q question, err error) {
 		dir.parent.applyLocked(dir.name, nil, q)
 	default:
 		l.failed = f.opts.Now()
+		dir.recallLocked(true)
 		if !l.asked.IsZero() {
 			f.opts.Log.Warn("directory could not be listed again; the last listing stays in use",
 				"path", dir.pathLocked(), "err", err)
@@ -337,6 +352,16 @@ func (dir *inode) holdsAside(name string) bool {
 	return false
 }
 
+// known says whether there is a listing that serves, however old, where none newer can be had.
+func (dir *inode) known() bool {
+	dir.fs.tree.mu.RLock()
+	defer dir.fs.tree.mu.RUnlock()
+	return dir.knownLocked()
+}
+
+// knownLocked needs tree.mu.
+func (dir *inode) knownLocked() bool { return !dir.listing.asked.IsZero() && dir.listingLife() > 0 }
+
 // has says whether n is the child called name.
 func (dir *inode) has(name string, n *inode) bool {
 	dir.fs.tree.mu.RLock()
@@ -353,7 +378,8 @@ type dirEntry struct {
 // entries returns the directory's children in a stable order, listing it first where what is
 // known is older than the directory cache allows.
 func (dir *inode) entries(ctx context.Context) ([]dirEntry, error) {
-	if err := dir.refresh(ctx, dir.notBefore()); err != nil {
+	_, err := dir.refreshUntil(ctx, func(*listFlight) bool { return false })
+	if err != nil && !dir.known() {
 		return nil, err
 	}
 	return dir.snapshot(nil), nil
@@ -375,9 +401,9 @@ func (dir *inode) snapshot(flight *listFlight) []dirEntry {
 
 // begin is entries for a reader who takes them one by one: with a flight, list is what has come, and more is to be asked for the rest.
 func (dir *inode) begin(ctx context.Context) (list []dirEntry, flight *listFlight, err error) {
-	flight, err = dir.refreshUntil(ctx, dir.notBefore(), func(flight *listFlight) bool { return len(flight.shown) > 0 })
+	flight, err = dir.refreshUntil(ctx, func(flight *listFlight) bool { return len(flight.shown) > 0 })
 	switch {
-	case err != nil:
+	case err != nil && !dir.known():
 		return nil, nil, err
 	case flight == nil:
 		return dir.snapshot(nil), nil, nil
@@ -398,7 +424,7 @@ func (dir *inode) more(ctx context.Context, list []dirEntry, flight *listFlight)
 		default:
 		}
 		f.tree.mu.RLock()
-		known, grew := !dir.listing.asked.IsZero(), flight.grew
+		known, grew := dir.knownLocked(), flight.grew
 		fresh := len(flight.shown) > len(list)
 		list = slices.Clip(flight.shown) // all readers share it
 		f.tree.mu.RUnlock()

@@ -65,6 +65,9 @@ func Mount(dir string, o Options) (*FS, error) {
 	if f.opts.Feed != nil && f.opts.Poll > 0 {
 		f.spawn(f.feed.follow)
 	}
+	if f.opts.Tree != nil {
+		f.spawn(f.saveLoop)
+	}
 	f.sendRestored()
 	go f.untilUnmounted() // ends with the mount; Wait waits for it
 	return f, nil
@@ -98,12 +101,11 @@ func newFS(o Options) (*FS, error) {
 	f.tree.root.listing.mtime = f.started
 	f.tree.mu.Unlock()
 	f.rootNode = &dirNode{n: f.tree.root}
-	quota, err := o.Drive.Quota(f.ctx)
-	if err != nil {
+	f.feed.first = make(chan struct{})
+	if err := f.recallState(); err != nil {
 		f.cancel()
 		return nil, err
 	}
-	f.quota.last, f.quota.asked = quota, o.Now()
 	f.restore()
 	return f, nil
 }
@@ -186,6 +188,8 @@ func (f *FS) end() {
 	f.spawnMu.Unlock()
 	f.cancel()
 	f.work.Wait()
+	f.saveTree()
+	f.keepState()
 }
 
 // Wait returns when the file system is unmounted and its goroutines have ended.

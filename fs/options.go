@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/teraboxfs/teraboxfs/blockcache"
+	storedtree "github.com/teraboxfs/teraboxfs/internal/tree"
 	"github.com/teraboxfs/teraboxfs/remote"
 	"github.com/teraboxfs/teraboxfs/writeback"
 )
@@ -44,6 +45,9 @@ type Options struct {
 	Uploads    int           // files sent at a time that nobody waits for; 0 is 4
 
 	Bin Bin // what this mount deletes leaves the recycle bin too, where that is; nil leaves it there
+
+	Tree    *storedtree.Store // listings that outlive the mount; nil: none do
+	Offline bool              // the service cannot be reached as the mount begins: stored listings serve, even those that may lack something
 
 	Root     string // path in the drive that becomes the mount's root; "" is "/"
 	ReadOnly bool

@@ -76,7 +76,7 @@ func (f *FS) placeholderLocked(p string) (*inode, error) {
 		}
 		n := dir.listing.children[name]
 		if n == nil {
-			n = f.newInodeLocked(0, true)
+			n = f.newInodeLocked(dir.storedIDLocked(name), true)
 			n.listing.mtime = f.started
 			dir.attachLocked(name, n)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/teraboxfs/teraboxfs/blockcache"
 	"github.com/teraboxfs/teraboxfs/fs"
 	"github.com/teraboxfs/teraboxfs/internal/control"
+	"github.com/teraboxfs/teraboxfs/internal/tree"
 	"github.com/teraboxfs/teraboxfs/remote"
 	"github.com/teraboxfs/teraboxfs/writeback"
 )
@@ -29,6 +30,7 @@ type mounted struct {
 	fs         *fs.FS
 	cache      *blockcache.Cache
 	staging    *writeback.Store // nil when read-only
+	tree       *tree.Store      // nil: nothing is kept of the drive
 	promise    string           // what close(2) means here
 	stagingDir string
 	control    *control.Server
@@ -62,7 +64,8 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 		}
 	}
 	options := a.fsOptions(sess)
-	options.Cache, options.Staging = m.cache, m.staging
+	a.openTree(m, sess)
+	options.Cache, options.Staging, options.Tree, options.Offline = m.cache, m.staging, m.tree, sess.offline
 	if m.fs, err = fs.Mount(dir, options); err != nil {
 		return m, fmt.Errorf("%w: %w", errFuse, err)
 	}
@@ -209,6 +212,9 @@ func (m *mounted) close() error {
 	if m.staging != nil {
 		errs = append(errs, m.staging.Close())
 	}
+	if m.tree != nil {
+		errs = append(errs, m.tree.Close())
+	}
 	if m.cache != nil {
 		errs = append(errs, m.cache.Close())
 	}
@@ -223,15 +229,7 @@ func (m *mounted) close() error {
 
 // connect makes a client for a login and logs in.
 func (a *app) connect(ctx context.Context, cred credential) (*remote.Client, remote.Account, error) {
-	dialect, err := remote.ParseDialect(a.dialect.value)
-	if err != nil {
-		return nil, remote.Account{}, err
-	}
-	client, err := remote.New(remote.Config{
-		BaseURL: cred.baseURL, Cookie: cred.cookie.reveal(), Dialect: dialect,
-		Rate: a.apiRate.RateLimit, Burst: a.apiBurst.value, ReadTimeout: a.readTimeout, Streams: blockcache.Connections(a.streams.value),
-		MaxFileSize: a.maxFileSize.bytesOr(0), Log: a.log.With("room", "remote"),
-	})
+	client, err := a.newClient(cred)
 	if err != nil {
 		return nil, remote.Account{}, err
 	}
@@ -240,4 +238,17 @@ func (a *app) connect(ctx context.Context, cred credential) (*remote.Client, rem
 		return nil, account, errors.Join(err, client.Close())
 	}
 	return client, account, nil
+}
+
+// newClient makes a client for a login that asks nothing yet.
+func (a *app) newClient(cred credential) (*remote.Client, error) {
+	dialect, err := remote.ParseDialect(a.dialect.value)
+	if err != nil {
+		return nil, err
+	}
+	return remote.New(remote.Config{
+		BaseURL: cred.baseURL, Cookie: cred.cookie.reveal(), Dialect: dialect,
+		Rate: a.apiRate.RateLimit, Burst: a.apiBurst.value, ReadTimeout: a.readTimeout, Streams: blockcache.Connections(a.streams.value),
+		MaxFileSize: a.maxFileSize.bytesOr(0), Log: a.log.With("room", "remote"),
+	})
 }

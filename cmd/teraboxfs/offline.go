@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/teraboxfs/teraboxfs/internal/checked"
+	"github.com/teraboxfs/teraboxfs/internal/control"
+	"github.com/teraboxfs/teraboxfs/internal/tree"
+	"github.com/teraboxfs/teraboxfs/remote"
+)
+
+// accountMagic begins the file of a remembered account.
+const accountMagic = "TBFSACCT1"
+
+// offlinePatience is how long a start tries to reach the service when it could do without.
+const offlinePatience = 5 * time.Second
+
+// connectOrRecall is connect for a mount: when the service cannot be reached, an account that this login has had before does, and
+// whatever needs the service waits for it.
+func (a *app) connectOrRecall(ctx context.Context, cred credential) (client *remote.Client, account remote.Account, offline bool, err error) {
+	name := filepath.Join(a.stateDirectory(), "accounts", accountFile(cred))
+	known, recallErr := recallAccount(name)
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if recallErr == nil {
+		limited, cancel = context.WithTimeout(ctx, offlinePatience)
+	}
+	client, account, err = a.connect(limited, cred)
+	cancel()
+	if err == nil {
+		if err := rememberAccount(name, account); err != nil {
+			a.log.Warn("a later start without a network will not work", "err", err)
+		}
+		return client, account, false, nil
+	}
+	if recallErr != nil || ctx.Err() != nil || !errors.Is(err, remote.ErrOffline) && !errors.Is(err, context.DeadlineExceeded) {
+		return nil, account, false, err
+	}
+	if client, err = a.newClient(cred); err != nil {
+		return nil, account, false, err
+	}
+	return client, known, true, nil
+}
+
+// accountFile is where the account of a login is remembered; it does not tell the login.
+func accountFile(cred credential) string {
+	sum := sha256.Sum256([]byte(cred.baseURL + "\n" + cred.cookie.reveal()))
+	return hex.EncodeToString(sum[:16])
+}
+
+func rememberAccount(name string, account remote.Account) error {
+	if err := privateDir(filepath.Dir(name)); err != nil {
+		return err
+	}
+	data, err := checked.Encode(accountMagic, account)
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(name, data, 0o600)
+}
+
+func recallAccount(name string) (account remote.Account, err error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return account, err
+	}
+	err = checked.Decode(accountMagic, data, &account)
+	return account, err
+}
+
+// openTree opens the stored listings of this mount of this account. The mount does without when that fails.
+func (a *app) openTree(m *mounted, sess *session) {
+	if sess.account.UK == 0 || a.dirCache == 0 {
+		return
+	}
+	dir := filepath.Join(a.stateDirectory(), "tree", strconv.FormatUint(sess.account.UK, 10), control.ID(m.dir))
+	err := privateDir(dir)
+	if err == nil {
+		m.tree, err = tree.Open(dir)
+	}
+	if err != nil {
+		a.log.Warn("directories are not kept for the next start", "err", fmt.Errorf("stored tree: %w", err))
+	}
+}
