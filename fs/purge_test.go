@@ -81,6 +81,7 @@ func TestPurgeTakesNothingButItsOwn(t *testing.T) {
 			f.purges.add(e)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		assert.Equal(t, []string{"/a"}, bin.discarded)
 		assert.Equal(t, purgeTries, bin.lists, "what is not found is given up")
 		assert.Empty(t, log.String())
@@ -94,6 +95,7 @@ func TestPurgeFailureIsLoggedOnce(t *testing.T) {
 		f, log := purging(t, bin)
 		f.purges.add(remote.Entry{FsID: 1, Path: "/a", Size: 5})
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Equal(t, 1, strings.Count(log.String(), "no bin today"), log.String())
 
 		bin.listing = nil
