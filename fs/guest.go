@@ -27,10 +27,14 @@ func (dir *inode) hostsLocked(name string) bool {
 
 // listingLife is how long a listing of the directory serves.
 func (dir *inode) listingLife() time.Duration {
+	life := dir.fs.opts.DirCache
 	if dir.guest {
-		return dir.fs.opts.GuestCache
+		life = dir.fs.opts.GuestCache
 	}
-	return dir.fs.opts.DirCache
+	if top := dir.fs.opts.TopCache; dir.top && top > 0 {
+		return min(life, top)
+	}
+	return life
 }
 
 // permissions are the mode bits of n.

@@ -30,6 +30,7 @@ type inode struct {
 
 	isListed bool // listed was set; before anybody sees the inode
 	guest    bool // it is at Options.Guest or below; set before anybody sees it, and nothing is moved in or out
+	top      bool // it is Options.Guest, or the root where there is none; set before anybody sees it
 }
 
 // tree is the names of the mount.
@@ -112,8 +113,9 @@ func (dir *inode) attachLocked(name string, n *inode) {
 	if old := dir.listing.children[name]; old != nil {
 		old.detachLocked()
 	}
-	if !n.guest && (dir.guest || dir.hostsLocked(name)) {
-		n.guest = true
+	if !n.guest {
+		n.top = dir.hostsLocked(name)
+		n.guest = n.top || dir.guest
 	}
 	n.parent, n.name, n.asideIn, n.round = dir, name, nil, 0
 	dir.listing.children[name] = n

@@ -97,7 +97,7 @@ func newFS(o Options) (*FS, error) {
 	f.quota.fs, f.uploads.fs, f.deletes.fs, f.purges.fs, f.feed.fs = f, f, f, f, f
 	f.tree.mu.Lock()
 	f.tree.root = f.newInodeLocked(0, true)
-	f.tree.root.ino = 1
+	f.tree.root.ino, f.tree.root.top = 1, o.Guest == ""
 	f.tree.root.listing.mtime = f.started
 	f.tree.mu.Unlock()
 	f.rootNode = &dirNode{n: f.tree.root}

@@ -53,9 +53,11 @@ type Options struct {
 	ReadOnly bool
 
 	// Guest is a path in the drive of a directory that is not the account's: nothing at it or below it can be changed, and its
-	// listings live for GuestCache. "" is none.
+	// listings live for GuestCache. "" is none. The listing of Guest itself, or of the root where there is none, lives for
+	// TopCache at most when that is not 0.
 	Guest      string
 	GuestCache time.Duration
+	TopCache   time.Duration
 
 	DirCache        time.Duration // life of a directory's listing; 0 asks the service every time
 	Feed            Feed          // tells what others change; nil: nobody does

@@ -31,6 +31,8 @@ type session struct {
 	bin      fs.Bin             // of the account; nil for a share
 	guest    string             // path in the drive of a directory of saved shares; "" is none
 	dirCache time.Duration      // how long its listings serve; 0 leaves it to the setting
+	topCache time.Duration      // how long that of the guest serves, or without one that of the root; 0: as all
+	below    time.Duration      // how long the other listings of the guest serve
 	closers  []func() error     // in the order of opening
 }
 
@@ -50,7 +52,7 @@ func (a *app) openSource(ctx context.Context, src source) (*session, error) {
 	case sourceShare:
 		return a.openShare(ctx, src)
 	case sourceShares:
-		return a.openSavedShares(src)
+		return a.openSavedShares(ctx, src)
 	case sourceDemo:
 		dir, err := filepath.Abs(src.dataDir)
 		if err != nil {

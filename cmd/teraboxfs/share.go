@@ -22,7 +22,7 @@ func (a *app) openShare(ctx context.Context, src source) (*session, error) {
 	}
 	if a.resolver.value == "native" || a.resolver.value == "auto" && saved == nil {
 		sess, err := a.openNative(ctx, src, key, password)
-		if err == nil || a.resolver.value == "native" || a.linkSaysNo(err) {
+		if err == nil || a.resolver.value == "native" || linkSaysNo(err) {
 			return sess, shareGone("mount", src.label(), err)
 		}
 		if !errors.Is(err, errNoLogin) {
@@ -33,28 +33,29 @@ func (a *app) openShare(ctx context.Context, src source) (*session, error) {
 	if saved != nil {
 		seen = saved.Added
 	}
-	client, err := a.linkClient(a.mountLinks())
+	files, err := a.shownFiles(a.newOwnWay)
 	if err != nil {
 		return nil, err
 	}
+	client := files.client
 	var share teraboxdl.Share
 	if saved != nil {
 		share = resolvedBefore(*saved)
-	} else if err = a.unlock(ctx, key, password, func(password string) (err error) {
-		link = teraboxdl.ShareURL(key, password)
+	} else if err = a.unlock(ctx, key, password, func(given string) (err error) {
+		password, link = given, teraboxdl.ShareURL(key, given)
 		share, err = a.resolveOnce(ctx, client, link)
 		return err
 	}); err != nil {
-		return nil, errors.Join(shareFailure(src, err), client.Close())
+		return nil, errors.Join(shareFailure(src, err), files.close())
 	}
-	drive := &shareDrive{url: link, seen: seen, share: share, files: newShownFiles(client)}
+	drive := &shareDrive{of: shownFile{key: key, password: password}, seen: seen, share: share, files: files}
 	drive.latest = a.latestOf(client, link, key, saved)
 	if err := checkRoot(ctx, drive, src.path); err != nil {
-		return nil, errors.Join(fail("mount", src.label(), err), client.Close())
+		return nil, errors.Join(fail("mount", src.label(), err), files.close())
 	}
 	return &session{
 		name: src.name(""), root: src.path, drive: drive, dirCache: min(savedListing, a.dirCache),
-		fetcher: drive.files.fetcher, closers: []func() error{client.Close},
+		fetcher: files.fetcher, closers: []func() error{files.close},
 	}, nil
 }
 
@@ -87,8 +88,20 @@ func (a *app) latestOf(client *teraboxdl.Client, link, key string, saved *shares
 	}
 }
 
+// shownFiles makes what reads files of shares. Where the resolver leaves the choice, what own returns is asked before anything is paid.
+func (a *app) shownFiles(own func() *ownWay) (*shownFiles, error) {
+	client, err := a.linkClient(a.mountLinks())
+	if err != nil {
+		return nil, err
+	}
+	if a.resolver.value == "teraboxdl" {
+		return newShownFiles(client, nil, a.log), nil
+	}
+	return newShownFiles(client, own(), a.log), nil
+}
+
 // linkSaysNo reports whether an answer of the service about a share is final: nobody has to be paid to hear it again.
-func (a *app) linkSaysNo(err error) bool {
+func linkSaysNo(err error) bool {
 	for _, final := range []error{remote.ErrNotExist, remote.ErrPermission, errInterrupted, context.Canceled} {
 		if errors.Is(err, final) {
 			return true
@@ -146,7 +159,7 @@ func shareFailure(src source, err error) error { return linkFailure("mount", src
 // shareDrive is the reading half of fs.Drive over the files of one share, all in its root. Safe for concurrent use.
 type shareDrive struct {
 	refusesChanges
-	url    string
+	of     shownFile               // names the share
 	seen   time.Time               // stands for the times of the files, which do not come with them
 	latest func() *teraboxdl.Share // what is known of the share now; nil: no more than before
 	files  *shownFiles
@@ -176,7 +189,7 @@ func (d *shareDrive) List(_ context.Context, dir string) iter.Seq2[[]remote.Entr
 		var entries []remote.Entry
 		for _, f := range d.now().Files {
 			e := remote.Entry{FsID: f.FsID, Path: "/" + f.Name, Size: f.Size, ServerMtime: d.seen}
-			d.files.show(e, d.url, f)
+			d.files.show(e, d.of.with(f))
 			entries = append(entries, e)
 		}
 		yield(entries, nil)

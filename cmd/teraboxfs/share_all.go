@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"hash/fnv"
 	"io"
 	"iter"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	"github.com/teraboxfs/teraboxfs/remote"
-	"github.com/teraboxfs/teraboxfs/remote/teraboxdl"
 	"github.com/teraboxfs/teraboxfs/shares"
 )
 
@@ -18,29 +18,35 @@ import (
 // or removed by a command shows soon.
 const savedListing = time.Second
 
-// openSavedShares makes a drive of all saved shares, a directory each.
-func (a *app) openSavedShares(src source) (*session, error) {
-	drive, err := a.savedShares()
+// openSavedShares makes a drive of all saved shares, a directory each. With --resolver=native it needs a login from the beginning.
+func (a *app) openSavedShares(ctx context.Context, src source) (*session, error) {
+	drive, err := a.savedShares(a.newOwnWay)
 	if err != nil {
 		return nil, err
 	}
-	return &session{
-		name: src.name(""), root: "/", drive: drive, dirCache: min(savedListing, a.dirCache),
-		fetcher: drive.files.fetcher, closers: []func() error{drive.files.client.Close},
-	}, nil
+	if drive.native {
+		if _, err := drive.files.own.connect(ctx); err != nil {
+			return nil, errors.Join(fail("mount", src.label(), err), drive.files.close())
+		}
+	}
+	sess := &session{name: src.name(""), root: "/", drive: drive, topCache: savedListing, fetcher: drive.files.fetcher, closers: []func() error{drive.files.close}}
+	if !drive.native {
+		sess.dirCache = min(savedListing, a.dirCache)
+	}
+	return sess, nil
 }
 
-// savedShares makes the drive. Its client is the caller's to close.
-func (a *app) savedShares() (*savedDrive, error) {
+// savedShares makes the drive, whose files are the caller's to close.
+func (a *app) savedShares(own func() *ownWay) (*savedDrive, error) {
 	store, err := a.shareStore()
 	if err != nil {
 		return nil, err
 	}
-	client, err := a.linkClient(a.mountLinks())
+	files, err := a.shownFiles(own)
 	if err != nil {
 		return nil, err
 	}
-	return &savedDrive{store: store, files: newShownFiles(client), started: time.Now()}, nil
+	return &savedDrive{store: store, files: files, native: a.resolver.value == "native", started: time.Now()}, nil
 }
 
 // savedDrive is the reading half of fs.Drive over all saved shares.
@@ -48,6 +54,7 @@ type savedDrive struct {
 	refusesChanges
 	store   *shares.Store
 	files   *shownFiles
+	native  bool // what is in a share is asked for with the login; else it is as it was saved
 	started time.Time
 }
 
@@ -64,14 +71,23 @@ func savedID(key string, fsID uint64) uint64 {
 	return h.Sum64()>>3 | savedMark
 }
 
-// List yields the shares, or the files of one.
-func (d *savedDrive) List(_ context.Context, dir string) iter.Seq2[[]remote.Entry, error] {
+// List yields the shares, or what is in a directory of one.
+func (d *savedDrive) List(ctx context.Context, dir string) iter.Seq2[[]remote.Entry, error] {
+	name, below, _ := strings.Cut(strings.TrimPrefix(dir, "/"), "/")
 	return func(yield func([]remote.Entry, error) bool) {
-		if dir == "/" {
+		if name == "" {
 			yield(d.root())
 			return
 		}
-		yield(d.share(strings.TrimPrefix(dir, "/")))
+		sh, err := d.store.Get(name)
+		switch {
+		case err != nil || below != "" && !d.native:
+			yield(nil, &remote.Error{Op: "list", Object: dir, Kind: remote.ErrNotExist})
+		case d.native:
+			d.within(ctx, sh, "/"+below, yield)
+		default:
+			yield(d.asSaved(sh), nil)
+		}
 	}
 }
 
@@ -88,19 +104,37 @@ func (d *savedDrive) root() ([]remote.Entry, error) {
 	return entries, nil
 }
 
-func (d *savedDrive) share(name string) ([]remote.Entry, error) {
-	sh, err := d.store.Get(name)
-	if err != nil {
-		return nil, &remote.Error{Op: "list", Object: "/" + name, Kind: remote.ErrNotExist}
-	}
-	link := teraboxdl.ShareURL(sh.Key, sh.Password)
-	var entries []remote.Entry
+// asSaved is what was saved of a share.
+func (d *savedDrive) asSaved(sh shares.Share) (entries []remote.Entry) {
+	of := shownFile{key: sh.Key, password: sh.Password}
 	for _, f := range resolvedBefore(sh).Files {
-		e := remote.Entry{FsID: savedID(sh.Key, f.FsID), Path: "/" + name + "/" + f.Name, Size: f.Size, ServerMtime: sh.Added}
-		d.files.show(e, link, f)
+		e := remote.Entry{FsID: savedID(sh.Key, f.FsID), Path: "/" + sh.Name + "/" + f.Name, Size: f.Size, ServerMtime: sh.Added}
+		d.files.show(e, of.with(f))
 		entries = append(entries, e)
 	}
-	return entries, nil
+	return entries
+}
+
+// within yields a directory of a share as the login has it.
+func (d *savedDrive) within(ctx context.Context, sh shares.Share, dir string, yield func([]remote.Entry, error) bool) {
+	share, err := d.files.own.open(ctx, sh.Key, sh.Password)
+	if err != nil {
+		yield(nil, err)
+		return
+	}
+	for page, err := range share.List(ctx, dir) {
+		shown := make([]remote.Entry, len(page))
+		for i, e := range page {
+			shown[i] = e
+			shown[i].FsID, shown[i].Path = savedID(sh.Key, e.FsID), "/"+sh.Name+e.Path
+			if !e.IsDir {
+				d.files.show(shown[i], shownFile{within: share, entry: e})
+			}
+		}
+		if !yield(shown, err) {
+			return
+		}
+	}
 }
 
 // Stat finds an entry in the listing that it is in.

@@ -26,27 +26,32 @@ func (a *app) withShares(ctx context.Context, sess *session) (*session, error) {
 	if a.sharesDir == "" {
 		return sess, nil
 	}
+	own := sess.drive.(*drive) // of openAccount
 	err := checkSharesDir(a.sharesDir)
 	var saved *savedDrive
 	if err == nil {
-		saved, err = a.savedShares()
+		saved, err = a.savedShares(func() *ownWay {
+			return ownWayOf(func(context.Context) (*remote.Client, error) { return own.Client, nil })
+		})
 	}
 	if err != nil {
 		return nil, errors.Join(err, sess.close())
 	}
-	own := sess.drive.(*drive) // of openAccount
 	at, below := path.Join(sess.root, a.sharesDir), sess.fetcher
 	if _, err := own.Stat(ctx, at); err == nil {
 		a.log.Warn("the drive has an entry where the shares are shown; it is hidden", "path", at)
 	}
-	sess.drive, sess.guest = &sharesInDrive{own, at, saved}, at
+	sess.drive, sess.guest, sess.topCache, sess.below = &sharesInDrive{own, at, saved}, at, savedListing, a.dirCache
+	if !saved.native {
+		sess.below = min(savedListing, a.dirCache)
+	}
 	sess.fetcher = func(l fs.Located) blockcache.Fetcher {
 		if l.Entry().FsID&savedMark != 0 {
 			return saved.files.fetcher(l)
 		}
 		return below(l)
 	}
-	sess.closers = append(sess.closers, saved.files.client.Close)
+	sess.closers = append(sess.closers, saved.files.close)
 	return sess, nil
 }
 

@@ -17,7 +17,8 @@ import (
 
 // There are two ways to what a share link leads to, --resolver: the link service, which gives a flat list and is paid by the request, and
 // the service itself, which gives folders and times and wants a login. auto takes the second where there is a login, unless the share is
-// saved: then it is mounted as it was saved, without any request.
+// saved: then it is mounted as it was saved, without any request, and its files are read with the login once the links saved with it have
+// expired. The drives of many shares, shares: and --shares-dir, go the same ways.
 
 // nativeDrive is the reading half of fs.Drive over a share that is opened with the account's login.
 type nativeDrive struct {
@@ -27,6 +28,10 @@ type nativeDrive struct {
 
 	mu   sync.Mutex
 	seen map[uint64]int64 // guarded by mu; sizes of the files that were listed, by fs_id
+}
+
+func newNativeDrive(shared *remote.Shared) *nativeDrive {
+	return &nativeDrive{shared: shared, seen: make(map[uint64]int64)}
 }
 
 // openNative opens a share by its key with the login that there is.
@@ -43,7 +48,7 @@ func (a *app) openNative(ctx context.Context, src source, key, password string) 
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	drive := &nativeDrive{shared: shared, seen: make(map[uint64]int64)}
+	drive := newNativeDrive(shared)
 	if err := checkRoot(ctx, drive, src.path); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
@@ -143,9 +148,13 @@ type nativeFetcher struct {
 
 // Fetch implements blockcache.Fetcher.
 func (f nativeFetcher) Fetch(ctx context.Context, off, n int64) (io.ReadCloser, error) {
-	e := f.file.Entry()
-	e.Path = f.drive.odd.encode(e.Path)
-	return f.drive.shared.OpenRange(ctx, e, off, n)
+	return f.drive.read(ctx, f.file.Entry(), off, n)
+}
+
+// read returns bytes of a file under the path that it has here.
+func (d *nativeDrive) read(ctx context.Context, e remote.Entry, off, n int64) (io.ReadCloser, error) {
+	e.Path = d.odd.encode(e.Path)
+	return d.shared.OpenRange(ctx, e, off, n)
 }
 
 // shareSave copies what a share holds into the drive, on the service.

@@ -146,7 +146,7 @@ func (a *app) fsOptions(sess *session) fs.Options {
 	if a.deletion.value == "purge" {
 		o.Bin = sess.bin
 	}
-	o.Guest, o.GuestCache = sess.guest, min(savedListing, a.dirCache)
+	o.Guest, o.GuestCache, o.TopCache = sess.guest, sess.below, sess.topCache
 	if sess.dirCache > 0 {
 		o.DirCache = sess.dirCache
 	}

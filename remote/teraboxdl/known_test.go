@@ -2,6 +2,7 @@ package teraboxdl
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -95,4 +96,37 @@ func TestKnownLinksThatDieAreBoughtOnce(t *testing.T) {
 	assert.Equal(t, "0123456789", string(got))
 	assert.Equal(t, 3, s.count())
 	assert.Len(t, s.seen, 2, "the dead link once, the new one once")
+}
+
+// TestNothingIsPaidByWhoWantsKnownLinks: OpenKnown reads by what was bought, takes what others have bought, and else buys nothing.
+func TestNothingIsPaidByWhoWantsKnownLinks(t *testing.T) {
+	s, k := generations(t), &kept{}
+	c := s.client(t, k.configure)
+	share, err := c.Resolve(t.Context(), link)
+	require.NoError(t, err)
+	read := func() (string, error) {
+		body, err := c.OpenKnown(t.Context(), link, share.Files[0], 2, 3)
+		if err != nil {
+			return "", err
+		}
+		defer body.Close()
+		got, err := io.ReadAll(body)
+		return string(got), err
+	}
+	got, err := read()
+	require.NoError(t, err)
+	require.Equal(t, "234", got)
+	_, err = s.client(t).Resolve(t.Context(), link) // by somebody who leaves nothing
+	require.NoError(t, err)
+	for range 2 {
+		_, err = read()
+		require.ErrorIs(t, err, ErrUnpaid)
+	}
+	require.Equal(t, 2, s.count())
+	_, err = s.client(t, k.configure).Resolve(t.Context(), link)
+	require.NoError(t, err)
+	got, err = read()
+	require.NoError(t, err)
+	require.Equal(t, "234", got)
+	require.Equal(t, 3, s.count())
 }

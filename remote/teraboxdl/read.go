@@ -3,6 +3,7 @@ package teraboxdl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -16,11 +17,24 @@ import (
 // again, once for all readers, when its links have expired. ErrChanged means that the file is
 // not what f describes: Resolve gives the new description.
 func (c *Client) Open(ctx context.Context, shareURL string, f File, off, n int64) (io.ReadCloser, error) {
+	return c.stream(ctx, shareURL, f, off, n, true)
+}
+
+// ErrUnpaid is wrapped where a link would have to be bought by a caller who did not want that.
+var ErrUnpaid = fmt.Errorf("another one takes a paid request: %w", remote.ErrLinkExpired)
+
+// OpenKnown is Open by the links that are known, of other processes too. When none is good, or none any more, it fails with
+// ErrUnpaid, and so does the stream.
+func (c *Client) OpenKnown(ctx context.Context, shareURL string, f File, off, n int64) (io.ReadCloser, error) {
+	return c.stream(ctx, shareURL, f, off, n, false)
+}
+
+func (c *Client) stream(ctx context.Context, shareURL string, f File, off, n int64, buy bool) (io.ReadCloser, error) {
 	key, password, err := ParseShareURL(shareURL, c.base.String())
 	if err != nil {
 		return nil, err
 	}
-	src := &source{c: c, key: key, password: password, f: f}
+	src := &source{c: c, key: key, password: password, f: f, buy: buy}
 	return c.reader.Open(ctx, remote.Object{Name: f.Name, Size: f.Size, Source: src, Check: src.check}, off, n)
 }
 
@@ -33,6 +47,7 @@ type source struct {
 	key      string
 	password string
 	f        File
+	buy      bool // a link may be paid for
 }
 
 // Link is remote.LinkSource's. Only a spent link is worth a paid request; whatever else is
@@ -54,6 +69,9 @@ func (s *source) Link(ctx context.Context, bad *remote.Link, cause error) (*remo
 	if link != nil || err != nil {
 		return link, err
 	}
+	if !s.buy {
+		return s.unpaid(bad)
+	}
 	fresh, err := s.c.resolve.Do(ctx, s.key, func(ctx context.Context) (*share, error) {
 		if cur := s.newer(bad); cur != nil { // resolved between the look above and here
 			return cur, nil
@@ -67,6 +85,18 @@ func (s *source) Link(ctx context.Context, bad *remote.Link, cause error) (*remo
 		return nil, waited("resolve", s.key, err)
 	}
 	return s.in(fresh)
+}
+
+// unpaid is a link that somebody has bought since bad; ErrUnpaid when nobody has.
+func (s *source) unpaid(bad *remote.Link) (*remote.Link, error) {
+	known := s.newer(bad)
+	if known == nil {
+		known = s.elsewhere(bad)
+	}
+	if known == nil {
+		return nil, &remote.Error{Op: "read", Object: s.f.Name, Kind: ErrUnpaid}
+	}
+	return s.in(known)
 }
 
 // current is the link to begin with when none must be bought: the remembered one, or the one f
