@@ -56,9 +56,13 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	if len(name) > maxName {
 		return nil, syscall.ENAMETOOLONG
 	}
-	waiting, stop := d.n.fs.patient(ctx)
-	defer stop()
-	n, err := d.n.child(waiting, name)
+	d.n.fs.stats.looks(callerOf(ctx), d.n)
+	n, err := d.n.childNow(name)
+	if n == nil && err == nil {
+		waiting, stop := d.n.fs.patient(ctx)
+		defer stop()
+		n, err = d.n.child(waiting, name)
+	}
 	if err != nil {
 		return nil, d.errno("lookup", name, err)
 	}
@@ -134,9 +138,10 @@ func (d *dirNode) Link(context.Context, fusefs.InodeEmbedder, string, *fuse.Entr
 
 // OpendirHandle lists the directory.
 func (d *dirNode) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
-	h := &dirHandle{dir: d}
+	h := &dirHandle{dir: d, plus: d.n.fs.stats.lists(callerOf(ctx), d.n)}
 	if err := h.rewind(ctx); err != nil {
 		return nil, 0, d.errno("list", "", err)
 	}
+	d.n.fs.ahead.opened(d.n)
 	return h, 0, 0
 }

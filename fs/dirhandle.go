@@ -13,6 +13,7 @@ import (
 // go-fuse serialises the calls on one handle.
 type dirHandle struct {
 	dir     *dirNode
+	plus    bool // whoever reads it wants attributes
 	entries []dirEntry
 	flight  *listFlight // brings more; nil: that is all
 	next    int         // index into entries, counting "." as -2 and ".." as -1
@@ -81,6 +82,9 @@ func (h *dirHandle) more(ctx context.Context) error {
 // Lookup answers READDIRPLUS for the entry that Readdirent has just returned.
 func (h *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
 	n := h.emitted
+	if !h.plus {
+		return nil, syscall.ENOENT // the kernel takes the name alone: see statters
+	}
 	if n == nil || !h.dir.n.has(name, n) {
 		return h.dir.Lookup(ctx, name, out)
 	}

@@ -119,6 +119,9 @@ func (dir *inode) attachLocked(name string, n *inode) {
 	}
 	n.parent, n.name, n.asideIn, n.round = dir, name, nil, 0
 	dir.listing.children[name] = n
+	if n.isDir() {
+		dir.listing.subdirs = nil
+	}
 	delete(dir.listing.tombs, name)
 }
 
@@ -130,6 +133,7 @@ func (n *inode) detachLocked() {
 	delete(n.parent.listing.children, n.name)
 	if n.isDir() {
 		n.unsavedLocked()
+		n.parent.listing.subdirs = nil
 	}
 	n.parent.unsavedLocked()
 	n.parent = nil

@@ -27,6 +27,7 @@ type directory struct {
 	tombs    map[string]tomb // names this mount removed, which a lagging listing may still show
 	asides   map[*inode]struct{}
 	mtime    time.Time
+	subdirs  []*inode // those of the children that are directories, by name; nil: to be found out
 
 	asked    time.Time // when the listing in force was asked for; zero: never listed
 	stale    time.Time // listings asked for before this are not to be used
@@ -47,6 +48,7 @@ type tomb struct {
 // listFlight is one listing on its way, shared by all who wait for it. Its pages show as they come.
 type listFlight struct {
 	asked time.Time
+	ahead bool   // nobody waits for it yet
 	round uint32 // marks what its pages have shown
 	done  chan struct{}
 	err   error // valid once done is closed
@@ -90,6 +92,24 @@ func (dir *inode) child(ctx context.Context, name string) (*inode, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	return nil, remote.ErrNotExist
+}
+
+// childNow is child for what is known without waiting: nil without an error when it is not. The error is remote.ErrNotExist.
+func (dir *inode) childNow(name string) (*inode, error) {
+	if dir.listingLife() == 0 {
+		return nil, nil
+	}
+	notBefore := dir.notBefore()
+	dir.fs.tree.mu.RLock()
+	defer dir.fs.tree.mu.RUnlock()
+	l := dir.listing
+	if l.asked.IsZero() || l.asked.Before(notBefore) || l.asked.Before(l.stale) {
+		return nil, nil
+	}
+	if n := l.children[name]; n != nil {
+		return n, nil
 	}
 	return nil, remote.ErrNotExist
 }
@@ -183,17 +203,24 @@ func (dir *inode) flightFor(notBefore time.Time, strict bool) *listFlight {
 	if !l.asked.IsZero() && !l.asked.Before(notBefore) || lenient && f.opts.Now().Sub(l.failed) < staleRetry {
 		return nil
 	}
-	if l.flight == nil {
-		l.rounds++
-		flight := &listFlight{asked: f.opts.Now(), round: l.rounds, done: make(chan struct{}), grew: make(chan struct{})}
-		l.flight = flight
-		q := question{seq: f.tree.seq, at: flight.asked, lags: true}
-		f.spawn(func(ctx context.Context) { dir.list(ctx, flight, q) })
-	}
+	dir.startFlightLocked(false)
 	if lenient {
 		return nil
 	}
 	return l.flight
+}
+
+// startFlightLocked has the directory listed, unless that is under way; ahead says that nobody waits for it. It needs tree.mu.
+func (dir *inode) startFlightLocked(ahead bool) {
+	f, l := dir.fs, dir.listing
+	if l.flight != nil {
+		return
+	}
+	l.rounds++
+	flight := &listFlight{asked: f.opts.Now(), ahead: ahead, round: l.rounds, done: make(chan struct{}), grew: make(chan struct{})}
+	l.flight = flight
+	q := question{seq: f.tree.seq, at: flight.asked, lags: true}
+	f.spawn(func(ctx context.Context) { dir.list(ctx, flight, q) })
 }
 
 // largeListing is how many entries make a listing whose remains are worth giving back to the system at once.
@@ -201,6 +228,9 @@ const largeListing = 20_000
 
 // list is the body of a flight.
 func (dir *inode) list(ctx context.Context, flight *listFlight, q question) {
+	if flight.ahead {
+		ctx = remote.Unhurried(ctx)
+	}
 	err := dir.fetch(ctx, flight, q)
 	dir.landed(flight, q, err)
 	if len(flight.shown) >= largeListing {

@@ -43,6 +43,8 @@ type FS struct {
 	deletes deletes
 	purges  purges
 	feed    feed
+	ahead   walkAhead
+	stats   statters
 
 	spawnMu sync.Mutex
 	ending  bool        // guarded by spawnMu: no new goroutines
@@ -94,7 +96,7 @@ func newFS(o Options) (*FS, error) {
 	f := &FS{opts: o, started: o.Now(), closed: make(chan struct{}), paths: newPathLocks()}
 	f.purges.round = make(chan struct{}, 1)
 	f.ctx, f.cancel = context.WithCancel(context.Background())
-	f.quota.fs, f.uploads.fs, f.deletes.fs, f.purges.fs, f.feed.fs = f, f, f, f, f
+	f.quota.fs, f.uploads.fs, f.deletes.fs, f.purges.fs, f.feed.fs, f.ahead.fs = f, f, f, f, f, f
 	f.tree.mu.Lock()
 	f.tree.root = f.newInodeLocked(0, true)
 	f.tree.root.ino, f.tree.root.top = 1, o.Guest == ""

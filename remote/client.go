@@ -33,9 +33,10 @@ type Client struct {
 	ctx  context.Context // ends with Close; work that outlives its first caller runs on it
 	stop context.CancelFunc
 
-	mu      sync.Mutex
-	closed  bool           // guarded by mu
-	running sync.WaitGroup // goroutines started by background; Add only under mu while !closed
+	mu          sync.Mutex
+	longestPage int            // of a listing, in entries; guarded by mu
+	closed      bool           // guarded by mu
+	running     sync.WaitGroup // goroutines started by background; Add only under mu while !closed
 }
 
 // New returns a client for the account of cfg.Cookie. It does not touch the network.

@@ -92,7 +92,7 @@ type listing struct {
 
 // next reads a page and tells whether another may follow. The service has no reliable word for
 // the end: an empty page is one, and so is a short page. A first page that is short by a round
-// number may have hit a limit nobody told us about; then that is the length to ask for.
+// number may have hit a limit nobody told us about, if no page was longer yet; then that is the length to ask for.
 func (l *listing) next(page int, answer answeredPage) (entries []Entry, more bool, err error) {
 	if page > maxPages {
 		return nil, false, l.broken("the listing has no end")
@@ -101,6 +101,7 @@ func (l *listing) next(page int, answer answeredPage) (entries []Entry, more boo
 	if answer.err != nil || len(items) == 0 {
 		return nil, false, answer.err
 	}
+	longest := l.client.sawPage(len(items))
 	entries, repeated := l.keep(items)
 	if len(entries) == 0 && repeated > 0 && page > 1 {
 		if l.whole {
@@ -112,12 +113,20 @@ func (l *listing) next(page int, answer answeredPage) (entries []Entry, more boo
 	case len(items) > l.length: // it does not page, or not as asked; the next page tells
 		l.whole = true
 	case len(items) == l.length:
-	case page == 1 && len(items)%50 == 0:
+	case page == 1 && len(items)%50 == 0 && len(items) >= longest:
 		l.length = len(items)
 	default:
 		return entries, false, nil
 	}
 	return entries, true, nil
+}
+
+// sawPage notes the length of a page and returns that of the longest.
+func (c *Client) sawPage(n int) (longest int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.longestPage = max(c.longestPage, n)
+	return c.longestPage
 }
 
 func (l *listing) broken(msg string) error {

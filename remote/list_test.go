@@ -243,3 +243,18 @@ func TestFilemetasBatches(t *testing.T) {
 	}
 	assert.Equal(t, []int{100, 100, 50}, sizes)
 }
+
+func TestListKnowsTheLimitOfPages(t *testing.T) {
+	s := newScript(t)
+	s.on("/api/list", func(w http.ResponseWriter, r *http.Request) {
+		directory(map[string]int{"/big": 120, "/d": 100}[r.FormValue("dir")], 0)(w, r)
+	})
+	c := s.client(t)
+	for _, calls := range []int{2, 1} { // before and after a longer page was seen
+		before := s.count("/api/list")
+		_, err := listed(t, c, "/d")
+		require.NoError(t, err)
+		assert.Equal(t, calls, s.count("/api/list")-before)
+		_, _ = listed(t, c, "/big") // its entries say they are elsewhere; their number counts
+	}
+}

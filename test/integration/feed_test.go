@@ -65,7 +65,7 @@ func TestChangesMadeElsewhereShow(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.Equal(t, []string{"deep", "dir"}, list(t, m.Dir))
 	require.Equal(t, []string{"file", "too"}, list(t, m.Path("deep", "er")))
-	require.Zero(t, emu.calls()["list"])
+	require.LessOrEqual(t, emu.calls()["list"], 1, "the moved directory, which is a new one here")
 	requireFile(t, m.Path("dir", "here", "inside"), []byte("old"))
 	got, err := io.ReadAll(open) // the version that was opened, or an error
 	require.True(t, err != nil || string(got) == "old", "%q, %v", got, err)

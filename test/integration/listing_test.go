@@ -121,3 +121,19 @@ func TestNamesMadeWhileADirectoryIsListed(t *testing.T) {
 	require.NotContains(t, after, fileName(500))
 	m.Unmount()
 }
+
+// TestWalkIsListedAhead: a program that opens one directory after another does not wait a round trip for each.
+func TestWalkIsListedAhead(t *testing.T) {
+	t.Parallel()
+	const dirs, files, delay = 60, 3, 100 * time.Millisecond
+	emu := startEmulator(t, "--data=")
+	emu.fill("/tree", dirs, files)
+	m := mount(t, emu, "--api-rate=off")
+	emu.setFaults(fault{Endpoint: "list", Action: "delay", Delay: delay.String()})
+	emu.resetCalls()
+	began := time.Now()
+	require.Len(t, lines(must(t, m.Dir, "find", ".", "-type", "f")), dirs*files)
+	require.Less(t, time.Since(began), dirs*delay/2)
+	require.LessOrEqual(t, emu.calls()["list"], dirs+2, "none twice")
+	m.Unmount()
+}
