@@ -80,6 +80,26 @@ func (c *Cache) Contains(obj Object, off, n int64) bool {
 	return span.Empty() || (o != nil && c.mem.holds(o, span))
 }
 
+// Held returns how many bytes of obj are held, in memory or on disk, where the tail of a file counts as a whole page; never more than
+// the object has.
+func (c *Cache) Held(obj Object) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id := objectID{key: obj.Key, size: obj.Size}
+	o := c.mem.objects[id]
+	if o == nil {
+		o = &object{id: id}
+		if c.disk != nil {
+			o.disk = c.disk.objects[id]
+		}
+	}
+	held := c.mem.besideDisk(o)
+	if o.disk != nil {
+		held += o.disk.bytes
+	}
+	return min(held, obj.Size)
+}
+
 // Fill enters the bytes of obj at byte offset off, which the caller knows already, without
 // touching the network. Only whole grains are kept, and none when all memory is in use; p stays
 // the caller's.

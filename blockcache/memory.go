@@ -262,3 +262,19 @@ func (m *memory) holds(o *object, span blocks.Span) bool {
 	}
 	return true
 }
+
+// besideDisk returns how many bytes of o are complete in memory and not on disk.
+func (m *memory) besideDisk(o *object) (n int64) {
+	for _, key := range m.lru.Keys() {
+		if key.object != o.seq || o.seq == 0 {
+			continue
+		}
+		b, _ := m.lru.Peek(key)
+		for i := range b.grains {
+			if at := key.index*grainsPerBlock + int64(i); b.grains[i].complete() && !o.disk.has(at) {
+				n += int64(b.grains[i].n)
+			}
+		}
+	}
+	return n
+}

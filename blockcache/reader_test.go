@@ -91,6 +91,22 @@ func TestSecondReadTouchesNoNetwork(t *testing.T) {
 	assert.Equal(t, s.BytesCached, s.BytesHeld)
 }
 
+func TestHeldCountsBothTiers(t *testing.T) {
+	b := newBank(3*mib + 5)
+	obj := b.object("a")
+	c := newCache(t, Config{})
+	assert.Zero(t, c.Held(obj))
+	inOrder(t, open(t, c, obj), b, 0, mib)
+	assert.GreaterOrEqual(t, c.Held(obj), mib)
+	inOrder(t, open(t, c, obj), b, 0, 3*mib+5)
+	assert.Equal(t, 3*mib+5, c.Held(obj))
+
+	d := newCache(t, onDisk(t.TempDir(), 8*mib))
+	assert.Zero(t, d.Held(obj))
+	require.NoError(t, d.Warm(t.Context(), obj))
+	assert.Equal(t, 3*mib+5, d.Held(obj), "on disk, and partly in memory too")
+}
+
 func TestKeyNotFetcherSaysWhatIsCached(t *testing.T) {
 	b, other := newBank(mib), newBank(mib+1)
 	c := newCache(t, Config{})

@@ -13,20 +13,29 @@ import (
 // machine has a newer version are left out. Errors are those of a lookup, remote.ErrNotExist among
 // them, and visit's own.
 func (f *FS) Objects(ctx context.Context, p string, visit func(blockcache.Object) error) error {
+	n, err := f.walk(ctx, p)
+	if err != nil {
+		return err
+	}
+	return n.visit(ctx, visit)
+}
+
+// walk looks up p, a path in the mount, name by name.
+func (f *FS) walk(ctx context.Context, p string) (*inode, error) {
 	n := f.tree.root
-	for _, name := range strings.Split(strings.Trim(path.Clean(p), "/"), "/") {
+	for name := range strings.SplitSeq(strings.Trim(path.Clean(p), "/"), "/") {
 		if name == "" {
 			continue
 		}
 		if !n.isDir() {
-			return errNotDir
+			return nil, errNotDir
 		}
 		var err error
 		if n, err = n.child(ctx, name); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return n.visit(ctx, visit)
+	return n, nil
 }
 
 // visit is Objects from n on.

@@ -2,60 +2,89 @@ package fs
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// xattrPrefix begins the extended attributes that files have here; they can be read only.
+// xattrPrefix begins the extended attributes that entries have here (docs/semantics.md#xattrs); they can be read only.
 const xattrPrefix = "user.teraboxfs."
 
-// xattrs returns what the extended attributes of a file say, by name without the prefix.
-func (c *content) xattrs() map[string]string {
-	all := map[string]string{"path": c.node.path(), "state": "committed"}
-	if c.isLocal() {
-		var p Pending
-		c.describe(&p)
-		all["state"] = p.State
-		if p.Err != "" {
-			all["error"] = p.Err
+// xattrs returns what the extended attributes of an entry say, by name without the prefix. The service is not asked.
+func (n *inode) xattrs() map[string]string {
+	i := n.info()
+	all := map[string]string{"path": i.Path}
+	note := func(name, value string) {
+		if value != "" {
+			all[name] = value
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.occupant != nil {
-		all["fs_id"] = strconv.FormatUint(c.occupant.FsID, 10)
+	if i.FsID != 0 {
+		all["fs_id"] = strconv.FormatUint(i.FsID, 10)
 	}
-	if all["state"] == "committed" && c.committed.MD5 != "" {
-		all["md5"] = c.committed.MD5 // as the service has it: of the content up to one part, of the list of parts beyond
+	if i.Dir {
+		if !i.Listed.IsZero() {
+			all["listing_age"] = seconds(n.fs.opts.Now().Sub(i.Listed))
+		}
+		return all
+	}
+	note("state", i.State)
+	note("error", i.Err)
+	note("md5", i.MD5)
+	all["cached"] = strconv.FormatInt(i.Cached, 10)
+	if i.LinkAge != nil {
+		all["link_age"] = seconds(*i.LinkAge)
 	}
 	return all
 }
 
-// Getxattr returns one of the attributes of xattrs.
-func (f *fileNode) Getxattr(ctx context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
+func seconds(d time.Duration) string { return strconv.FormatInt(int64(d.Seconds()), 10) }
+
+// getXattr answers with one of the attributes of xattrs.
+func (n *inode) getXattr(ctx context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
 	name, ours := strings.CutPrefix(attr, xattrPrefix)
 	if !ours {
 		return noXattrs{}.Getxattr(ctx, attr, dest)
 	}
-	value, ok := f.n.file().xattrs()[name]
+	value, ok := n.xattrs()[name]
 	if !ok {
 		return 0, unix.ENODATA
 	}
 	return fillXattr(dest, value)
 }
 
-// Listxattr names them.
-func (f *fileNode) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno) {
+// listXattr names them.
+func (n *inode) listXattr(dest []byte) (uint32, syscall.Errno) {
 	var names strings.Builder
-	for _, name := range []string{"error", "fs_id", "md5", "path", "state"} {
-		if _, ok := f.n.file().xattrs()[name]; ok {
-			names.WriteString(xattrPrefix + name + "\x00")
-		}
+	for _, name := range slices.Sorted(maps.Keys(n.xattrs())) {
+		names.WriteString(xattrPrefix + name + "\x00")
 	}
 	return fillXattr(dest, names.String())
+}
+
+// Getxattr returns one attribute of a file.
+func (f *fileNode) Getxattr(ctx context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
+	return f.n.getXattr(ctx, attr, dest)
+}
+
+// Listxattr names those of a file.
+func (f *fileNode) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno) {
+	return f.n.listXattr(dest)
+}
+
+// Getxattr returns one attribute of a directory.
+func (d *dirNode) Getxattr(ctx context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
+	return d.n.getXattr(ctx, attr, dest)
+}
+
+// Listxattr names those of a directory.
+func (d *dirNode) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno) {
+	return d.n.listXattr(dest)
 }
 
 // noXattrs is embedded in nodes: a drive holds no extended attributes, ACLs among them, and says so, else cp -p complains.

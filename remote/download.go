@@ -126,3 +126,15 @@ func (c *Client) OpenRange(ctx context.Context, e Entry, off, n int64) (io.ReadC
 
 // Forget drops the cached link of e. Streams that are open are not disturbed.
 func (c *Client) Forget(e Entry) { c.ranges.links.Remove(dlinkKey(e)) }
+
+// LinkAge returns how long ago the cached link of e was asked for; ok is false when there is none that is still good. It asks nobody.
+func (c *Client) LinkAge(e Entry) (age time.Duration, ok bool) {
+	l, ok := c.ranges.links.Peek(dlinkKey(e))
+	now := c.cfg.Now()
+	if !ok || !l.Usable(now) {
+		return 0, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return now.Sub(l.made), true
+}

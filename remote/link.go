@@ -23,6 +23,7 @@ type Link struct {
 	mu      sync.Mutex
 	final   *destination // guarded by mu; nil until known. What it points to does not change
 	renewal time.Time    // guarded by mu; from then on its users are worth a new one. Zero: never
+	made    time.Time    // guarded by mu; zero: not by Client
 }
 
 // LinkSource gives the links of one object.
@@ -64,6 +65,7 @@ func (l *Link) Usable(now time.Time) bool { return l.Expires.IsZero() || now.Bef
 func (l *Link) renewable(now time.Time) *Link {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.made = now
 	l.renewal = l.Expires.Add(-min(renewAhead, l.Expires.Sub(now)/4))
 	return l
 }

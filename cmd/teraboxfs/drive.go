@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/teraboxfs/teraboxfs/internal/names"
 	"github.com/teraboxfs/teraboxfs/remote"
@@ -210,3 +211,12 @@ func (d *drive) OpenRange(ctx context.Context, e remote.Entry, off, n int64) (io
 	e.Path = d.odd.encode(e.Path)
 	return d.Client.OpenRange(ctx, e, off, n)
 }
+
+// LinkAge is the client's.
+func (d *drive) LinkAge(e remote.Entry) (age time.Duration, ok bool) {
+	e.Path = d.odd.encode(e.Path)
+	return d.Client.LinkAge(e)
+}
+
+// stored returns how the service spells a path.
+func (d *drive) stored(p string) string { return d.odd.encode(p) }

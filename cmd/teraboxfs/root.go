@@ -60,7 +60,7 @@ func (a *app) rootCommand() *cobra.Command {
 
 	root.AddCommand(
 		a.mountCommand(), a.umountCommand(), a.mountsCommand(), a.demoCommand(), a.emulatorCommand(),
-		a.cacheCommand(), a.queueCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.aboutCommand(), a.trashCommand(),
+		a.cacheCommand(), a.queueCommand(), a.infoCommand(), a.refreshCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.aboutCommand(), a.trashCommand(),
 		a.shareCommand(), a.teraboxdlCommand(), a.versionCommand(),
 	)
 	a.completeChoices(root)

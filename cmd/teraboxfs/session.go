@@ -142,6 +142,9 @@ func (r rangeFetcher) Fetch(ctx context.Context, off, n int64) (io.ReadCloser, e
 	return r.drive.OpenRange(ctx, r.file.Entry(), off, n)
 }
 
+// LinkAge is fs's question for how old the link is through which the bytes come.
+func (r rangeFetcher) LinkAge() (age time.Duration, ok bool) { return r.drive.LinkAge(r.file.Entry()) }
+
 // uploads puts whole files on a drive without a mount.
 type uploads struct {
 	client *remote.Client

@@ -57,6 +57,20 @@ func (d *fakeDaemon) Queue(_ context.Context, req QueueRequest, emit func(QueueL
 	return nil
 }
 
+func (d *fakeDaemon) Info(_ context.Context, req PathRequest) (PathInfo, error) {
+	if req.Path == "/missing" {
+		return PathInfo{}, &Refusal{Msg: "no such entry", Hint: "look elsewhere", Code: 3}
+	}
+	return PathInfo{Path: req.Path, Kind: "file"}, nil
+}
+
+func (d *fakeDaemon) Refresh(_ context.Context, req PathRequest) (Refreshed, error) {
+	if req.Path == "/missing" {
+		return Refreshed{}, errors.New("a plain error")
+	}
+	return Refreshed{Path: req.Path, Added: 2}, nil
+}
+
 func (d *fakeDaemon) Cache(_ context.Context, req CacheRequest, emit func(CacheLine) error) error {
 	for _, path := range req.Paths {
 		if path == "/bad" {
@@ -269,4 +283,19 @@ func TestQueueReportsLineByLine(t *testing.T) {
 	require.NoError(t, c.Queue(t.Context(), QueueRequest{Op: "export", Paths: []string{"/a", "/b"}, To: "/to"}, note))
 	assert.Equal(t, []QueueLine{{Path: "/a", To: "/to"}, {Path: "/b", To: "/to"}}, got)
 	require.ErrorContains(t, c.Queue(t.Context(), QueueRequest{Op: "nonsense"}, note), "queue nonsense: not known")
+}
+
+func TestPathsAreAnsweredOrRefused(t *testing.T) {
+	c := serve(t, socketDir(t), newFakeDaemon())
+	i, err := c.Info(t.Context(), "/a")
+	require.NoError(t, err)
+	assert.Equal(t, PathInfo{Path: "/a", Kind: "file"}, i)
+	r, err := c.Refresh(t.Context(), "/a")
+	require.NoError(t, err)
+	assert.Equal(t, Refreshed{Path: "/a", Added: 2}, r)
+
+	_, err = c.Info(t.Context(), "/missing")
+	assert.Equal(t, &Refusal{Msg: "no such entry", Hint: "look elsewhere", Code: 3}, err)
+	_, err = c.Refresh(t.Context(), "/missing")
+	assert.Equal(t, &Refusal{Msg: "a plain error", Code: 1}, err)
 }

@@ -11,6 +11,10 @@
 //
 //	GET  /v1/status   Status
 //	POST /v1/drain    Progress, one JSON value a line, until Done; leaving ends the wait, not the uploads
+//	POST /v1/queue    QueueRequest; QueueLine, one JSON value a line, until Done
+//	POST /v1/cache    CacheRequest; CacheLine, likewise
+//	POST /v1/info     PathRequest; PathInfo or a Refusal
+//	POST /v1/refresh  PathRequest; Refreshed or a Refusal
 //
 // # Trust
 //

@@ -82,6 +82,8 @@ func (s *Server) Serve(d Daemon) {
 	mux.HandleFunc("POST /v1/drain", func(w http.ResponseWriter, r *http.Request) { drain(w, r, d) })
 	mux.HandleFunc("POST /v1/queue", func(w http.ResponseWriter, r *http.Request) { answerLines(w, r, d.Queue, lastQueueLine) })
 	mux.HandleFunc("POST /v1/cache", func(w http.ResponseWriter, r *http.Request) { answerLines(w, r, d.Cache, lastCacheLine) })
+	mux.HandleFunc("POST /v1/info", func(w http.ResponseWriter, r *http.Request) { answerOne(w, r, d.Info) })
+	mux.HandleFunc("POST /v1/refresh", func(w http.ResponseWriter, r *http.Request) { answerOne(w, r, d.Refresh) })
 	s.http = &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,

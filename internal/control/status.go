@@ -62,6 +62,10 @@ type Daemon interface {
 	Queue(ctx context.Context, req QueueRequest, emit func(QueueLine) error) error
 	// Cache does req and hands the lines of the answer to emit, whose error ends it.
 	Cache(ctx context.Context, req CacheRequest, emit func(CacheLine) error) error
+	// Info says what is known of one path. An error may be a *Refusal.
+	Info(ctx context.Context, req PathRequest) (PathInfo, error)
+	// Refresh drops what is known of one path and lists again. An error may be a *Refusal.
+	Refresh(ctx context.Context, req PathRequest) (Refreshed, error)
 }
 
 // ID names the mount at an absolute mount point: readable, unique, and short enough for a socket's
