@@ -114,7 +114,7 @@ func (s span) refusal(resp *http.Response, now time.Time) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // a short message is a message still
 	var msg envelope
 	if json.Unmarshal(body, &msg) == nil {
-		if n, _ := msg.code(); n != 0 {
+		if n, _ := msg.code(); n != 0 && n != resp.StatusCode { // the status again would be no number of the service's
 			e.Errno, e.Msg = n, tidy(cutQueries(msg.message()))
 			if kind, known := classify(n); known {
 				e.Kind = kind

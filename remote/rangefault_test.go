@@ -104,6 +104,11 @@ var faultCases = []struct {
 		w.WriteHeader(http.StatusNotFound)
 		return true
 	}, nil, ErrServer},
+	{"404 that says 404", func(o *origin, _ int64, w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, `{"errno":404,"error":"File not found"}`)
+		return true
+	}, nil, ErrServer},
 	{"forbidden", func(o *origin, _ int64, w http.ResponseWriter, _ *http.Request) bool {
 		w.WriteHeader(http.StatusForbidden)
 		io.WriteString(w, `{"error_code":31211}`)
