@@ -77,9 +77,9 @@ func recallAccount(name string) (account remote.Account, err error) {
 	return account, err
 }
 
-// openTree opens the stored listings of this mount of this account. The mount does without when that fails.
+// openTree opens the stored listings of this mount of this account's drive; a share has none. The mount does without when that fails.
 func (a *app) openTree(m *mounted, sess *session) {
-	if sess.account.UK == 0 || a.dirCache == 0 {
+	if sess.account.UK == 0 || sess.uploader == nil || a.dirCache == 0 {
 		return
 	}
 	dir := filepath.Join(a.stateDirectory(), "tree", strconv.FormatUint(sess.account.UK, 10), control.ID(m.dir))

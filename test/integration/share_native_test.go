@@ -96,6 +96,22 @@ func TestPartOfAShare(t *testing.T) {
 	flat.Unmount()
 }
 
+// TestShareWhereADriveWas: what a mount of the drive has left for its next start is not shown in one of a share at the same place.
+func TestShareWhereADriveWas(t *testing.T) {
+	t.Parallel()
+	emu := startEmulator(t)
+	emu.put("/mine.txt", []byte("mine"))
+	emu.publish("film", "", sharePart{Path: "/a.txt", Content: "a"})
+	m := mount(t, emu)
+	require.Equal(t, []string{"mine.txt"}, list(t, m.Dir))
+	m.Unmount()
+	shared := mountWith(t, emu, mountSpec{home: m.home, dir: m.Dir, source: emu.URL + "/s/1film", flags: []string{"--resolver=native"}})
+	require.Equal(t, []string{"a.txt"}, list(t, m.Dir))
+	shared.Unmount()
+	again := mountWith(t, emu, mountSpec{home: m.home, dir: m.Dir})
+	require.Equal(t, []string{"mine.txt"}, list(t, again.Dir))
+}
+
 // TestShareSave copies a share into the drive, on the service: no byte of it comes here.
 func TestShareSave(t *testing.T) {
 	t.Parallel()
