@@ -16,6 +16,7 @@ type Settings struct {
 	UploadTTL   Duration `json:"upload_ttl"`
 	TokenTTL    Duration `json:"token_ttl"`
 	ListLag     Duration `json:"list_lag"`
+	KeepFsID    bool     `json:"keep_fs_id"`
 }
 
 // liveSettings holds the Settings in force, shared by the server and its drives. Safe for
@@ -28,7 +29,7 @@ type liveSettings struct {
 func newLiveSettings(c Config) *liveSettings {
 	return &liveSettings{v: Settings{
 		NDUS: c.NDUS, Quota: c.Quota, MaxFileSize: c.MaxFileSize, LinkTTL: Duration(c.LinkTTL),
-		UploadTTL: Duration(c.UploadTTL), TokenTTL: Duration(c.TokenTTL), ListLag: Duration(c.ListLag),
+		UploadTTL: Duration(c.UploadTTL), TokenTTL: Duration(c.TokenTTL), ListLag: Duration(c.ListLag), KeepFsID: c.KeepFsID,
 	}}
 }
 

@@ -105,7 +105,7 @@ func (d *drive) putIn(dir, name string, f newFile, p policy, rec *record) (entry
 		name = d.freeName(parent, name, false)
 	case p == overwrite && !old.Dir:
 		freed, since = old.Size, old.Since
-		if d.cfg.KeepFsID {
+		if d.cfg.live.get().KeepFsID {
 			keep = old.ID
 		} else {
 			rec.Drop = append(rec.Drop, old.ID)

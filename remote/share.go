@@ -32,7 +32,8 @@ type Shared struct {
 	c        *Client
 	key      string
 	password string
-	links    *lru.Cache[uint64, *Link]
+	links    *lru.Cache[string, *Link] // by fs_id and version
+	looks    *lru.Cache[string, *look] // by directory
 
 	mu  sync.Mutex
 	now signed // guarded by mu
@@ -51,11 +52,15 @@ type signed struct {
 // OpenShare looks at the share whose link has this key, without the leading 1 of path forms. Errors: ErrNotExist for a link that was
 // expired or never was, ErrCancelled, ErrPassword, ErrVerify after too many wrong passwords, and ErrLogin when the account is not logged in.
 func (c *Client) OpenShare(ctx context.Context, key, password string) (*Shared, error) {
-	links, err := lru.New[uint64, *Link](sharedLinks)
+	links, err := lru.New[string, *Link](sharedLinks)
 	if err != nil {
 		return nil, err
 	}
-	s := &Shared{c: c, key: key, password: password, links: links}
+	looks, err := newLooks()
+	if err != nil {
+		return nil, err
+	}
+	s := &Shared{c: c, key: key, password: password, links: links, looks: looks}
 	if _, err := s.sign(ctx, true); err != nil {
 		return nil, err
 	}
@@ -222,7 +227,7 @@ type sharedSource struct {
 // Link is LinkSource's. One that did not work is replaced once for all who wait for it.
 func (l sharedSource) Link(ctx context.Context, bad *Link, _ error) (*Link, error) {
 	current := func() *Link {
-		if link, ok := l.s.links.Get(l.e.FsID); ok && link != bad && l.s.c.cfg.Now().Before(link.Expires) {
+		if link, ok := l.s.links.Get(l.e.Version()); ok && link != bad && l.s.c.cfg.Now().Before(link.Expires) {
 			return link
 		}
 		return nil
@@ -230,21 +235,24 @@ func (l sharedSource) Link(ctx context.Context, bad *Link, _ error) (*Link, erro
 	if link := current(); link != nil {
 		return link, nil
 	}
-	key := fmt.Sprintf("share %s %d", l.s.key, l.e.FsID)
+	key := fmt.Sprintf("share %s %s", l.s.key, l.e.Version())
 	return l.s.c.ranges.renewals.Do(ctx, key, func(ctx context.Context) (*Link, error) {
 		if link := current(); link != nil {
 			return link, nil
 		}
 		link, err := l.s.download(ctx, l.e)
 		if err == nil {
-			l.s.links.Add(l.e.FsID, link)
+			l.s.links.Add(l.e.Version(), link)
 		}
 		return link, err
 	})
 }
 
-// download asks for a link to one file; a sign that is over is renewed once.
+// download asks for a link to one file, if that is still as described; a sign that is over is renewed once.
 func (s *Shared) download(ctx context.Context, e Entry) (*Link, error) {
+	if err := s.confirm(ctx, e); err != nil {
+		return nil, err
+	}
 	dlink, err := s.askDownload(ctx, false, e)
 	if er := errorOf(err); er != nil && (er.Errno == errnoInvalid || er.Errno == errnoPage) {
 		dlink, err = s.askDownload(ctx, true, e)

@@ -157,3 +157,47 @@ func TestShareIsSavedToTheDrive(t *testing.T) {
 	}, 10*time.Second, 20*time.Millisecond)
 	require.ErrorIs(t, s.SaveTo(t.Context(), top, "/nowhere"), remote.ErrNotExist)
 }
+
+// TestShareGivesNoOtherContent: a link is asked for by fs_id, which may lead to other content than was listed; that is ErrChanged, and
+// costs a listing of the directory, however many files of it are read.
+func TestShareGivesNoOtherContent(t *testing.T) {
+	d := newDrive(t, emulator.Config{KeepFsID: true})
+	for _, name := range []string{"a", "b", "c"} {
+		require.NoError(t, d.srv.Put("/dir/"+name, strings.NewReader("old "+name), time.Time{}))
+	}
+	require.NoError(t, d.srv.AddShare(emulator.ShareSpec{Key: "mine", Paths: []string{"/dir"}}))
+	open := func() (*remote.Shared, map[string]remote.Entry) {
+		s, err := d.OpenShare(t.Context(), "mine", "")
+		require.NoError(t, err)
+		return s, walkShare(t, s, "/dir")
+	}
+	read := func(s *remote.Shared, e remote.Entry) (string, error) {
+		r, err := s.OpenRange(t.Context(), e, 0, e.Size)
+		if err != nil {
+			return "", err
+		}
+		defer r.Close()
+		got, err := io.ReadAll(r)
+		return string(got), err
+	}
+	s, all := open()
+	lists := d.srv.Calls()["share-list"]
+	for _, name := range []string{"a", "b"} {
+		got, err := read(s, all["/dir/"+name])
+		require.NoError(t, err)
+		require.Equal(t, "old "+name, got)
+	}
+	require.Equal(t, lists+1, d.srv.Calls()["share-list"])
+
+	require.NoError(t, d.srv.Put("/dir/c", strings.NewReader("new c"), time.Time{}))
+	s, fresh := open()
+	_, err := read(s, all["/dir/c"])
+	require.ErrorIs(t, err, remote.ErrChanged)
+	got, err := read(s, fresh["/dir/c"])
+	require.NoError(t, err)
+	require.Equal(t, "new c", got)
+	bare := fresh["/dir/c"]
+	bare.MD5, bare.ServerMtime, bare.Path = "", time.Time{}, "/elsewhere/c"
+	_, err = read(s, bare)
+	require.NoError(t, err, "of an entry that tells nothing, size and fs_id are all there is")
+}

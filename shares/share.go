@@ -3,6 +3,7 @@ package shares
 import (
 	"errors"
 	"log/slog"
+	"maps"
 	"strings"
 	"time"
 	"unicode"
@@ -29,10 +30,30 @@ type File struct {
 	Name string `json:"name"`
 	Size int64  `json:"size"` // bytes
 
+	Marks map[string]string `json:"marks,omitempty"` // what was seen of the content, by kind
+	Since time.Time         `json:"since,omitzero"`  // when this content was first seen; zero: as long as the share is saved
+
 	DirectLink        string            `json:"direct_link"`
 	StreamURL         string            `json:"stream_url,omitempty"`
 	StreamDownloadURL string            `json:"stream_download_url,omitempty"`
 	Thumbs            map[string]string `json:"thumbs,omitempty"`
+}
+
+// Inherit takes over what old, the same file as it was known before, tells of the content: of a later content all, of the same one what f
+// has not.
+func (f *File) Inherit(old File) {
+	switch {
+	case f.FsID != old.FsID || f.Size != old.Size || old.Since.Before(f.Since):
+	case old.Since.After(f.Since):
+		f.Marks, f.Since = old.Marks, old.Since
+	default:
+		merged := maps.Clone(old.Marks)
+		if merged == nil {
+			merged = map[string]string{}
+		}
+		maps.Copy(merged, f.Marks)
+		f.Marks = merged
+	}
 }
 
 // Bytes is the length of all files.

@@ -136,3 +136,19 @@ func TestLedgerWithoutALimitLeavesItToTheService(t *testing.T) {
 	require.NoError(t, os.WriteFile(l.path(), []byte("damaged"), 0o600))
 	require.NoError(t, l.Take(0))
 }
+
+func TestWhatWasSeenOfAFileIsInherited(t *testing.T) {
+	early, late := time.Unix(100, 0), time.Unix(200, 0)
+	a, b := map[string]string{"etag": "1"}, map[string]string{"md5": "2"}
+	for name, c := range map[string]struct{ old, now, want File }{
+		"both":           {File{FsID: 7, Marks: a}, File{FsID: 7, Marks: b}, File{FsID: 7, Marks: map[string]string{"etag": "1", "md5": "2"}}},
+		"later is known": {File{FsID: 7, Marks: a, Since: late}, File{FsID: 7, Marks: b, Since: early}, File{FsID: 7, Marks: a, Since: late}},
+		"later is new":   {File{FsID: 7, Marks: a, Since: early}, File{FsID: 7, Marks: b, Since: late}, File{FsID: 7, Marks: b, Since: late}},
+		"other size":     {File{FsID: 7, Size: 1, Marks: a}, File{FsID: 7, Marks: b}, File{FsID: 7, Marks: b}},
+		"other file":     {File{FsID: 8, Marks: a}, File{FsID: 7, Marks: b}, File{FsID: 7, Marks: b}},
+	} {
+		got := c.now
+		got.Inherit(c.old)
+		assert.Equal(t, c.want, got, name)
+	}
+}

@@ -60,6 +60,11 @@ func (a *app) linkClient(use linkUse) (*teraboxdl.Client, error) {
 				a.log.Warn("keep what a share was resolved to", "share", fresh.Key, "error", err)
 			}
 		},
+		Noticed: func(key string, files []teraboxdl.File) {
+			if err := store.Update(key, func(sh *shares.Share) { keepNoticed(sh, files) }); err != nil {
+				a.log.Warn("keep what was seen of a share's files", "share", key, "error", err)
+			}
+		},
 		Known: func(key string) (teraboxdl.Share, bool) {
 			sh, ok := store.ByKey(key)
 			return resolvedBefore(sh), ok

@@ -188,12 +188,21 @@ func (d *shareDrive) List(_ context.Context, dir string) iter.Seq2[[]remote.Entr
 		}
 		var entries []remote.Entry
 		for _, f := range d.now().Files {
-			e := remote.Entry{FsID: f.FsID, Path: "/" + f.Name, Size: f.Size, ServerMtime: d.seen}
+			e := remote.Entry{FsID: f.FsID, Path: "/" + f.Name, Size: f.Size, ServerMtime: seenSince(f, d.seen)}
 			d.files.show(e, d.of.with(f))
 			entries = append(entries, e)
 		}
 		yield(entries, nil)
 	}
+}
+
+// seenSince stands for the time of a file, which does not come with it: since when its content was seen, if that has changed, or since
+// when the share is known. It is what tells versions of one size apart.
+func seenSince(f teraboxdl.File, known time.Time) time.Time {
+	if f.Since.After(known) {
+		return f.Since
+	}
+	return known
 }
 
 // Stat returns one file of the share.

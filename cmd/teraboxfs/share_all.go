@@ -108,7 +108,7 @@ func (d *savedDrive) root() ([]remote.Entry, error) {
 func (d *savedDrive) asSaved(sh shares.Share) (entries []remote.Entry) {
 	of := shownFile{key: sh.Key, password: sh.Password}
 	for _, f := range resolvedBefore(sh).Files {
-		e := remote.Entry{FsID: savedID(sh.Key, f.FsID), Path: "/" + sh.Name + "/" + f.Name, Size: f.Size, ServerMtime: sh.Added}
+		e := remote.Entry{FsID: savedID(sh.Key, f.FsID), Path: "/" + sh.Name + "/" + f.Name, Size: f.Size, ServerMtime: seenSince(f, sh.Added)}
 		d.files.show(e, of.with(f))
 		entries = append(entries, e)
 	}

@@ -59,16 +59,36 @@ func (a *app) shareStore() (*shares.Store, error) {
 	return shares.Open(dir), err
 }
 
-// keepResolved takes over what the service said of a share.
+// keepResolved takes over what the service said of a share. What was seen of the content of its files stays.
 func keepResolved(sh *shares.Share, fresh teraboxdl.Share) {
+	before := make(map[uint64]shares.File, len(sh.Files))
+	for _, f := range sh.Files {
+		before[f.FsID] = f
+	}
 	sh.Resolved, sh.Title, sh.ID, sh.UK, sh.Files = fresh.At.UTC(), fresh.Title, fresh.ID, fresh.UK, nil
 	for _, f := range fresh.Files {
-		kept := shares.File{FsID: f.FsID, Name: f.Name, Size: f.Size, DirectLink: string(f.DirectLink),
+		kept := shares.File{FsID: f.FsID, Name: f.Name, Size: f.Size, Marks: f.Marks, Since: f.Since, DirectLink: string(f.DirectLink),
 			StreamURL: string(f.StreamURL), StreamDownloadURL: string(f.StreamDownloadURL), Thumbs: map[string]string{}}
 		for size, u := range f.Thumbs {
 			kept.Thumbs[size] = string(u)
 		}
+		kept.Inherit(before[f.FsID])
 		sh.Files = append(sh.Files, kept)
+	}
+}
+
+// keepNoticed takes over what was seen of the content of files.
+func keepNoticed(sh *shares.Share, noticed []teraboxdl.File) {
+	seen := make(map[uint64]teraboxdl.File, len(noticed))
+	for _, f := range noticed {
+		seen[f.FsID] = f
+	}
+	for i := range sh.Files {
+		if f, ok := seen[sh.Files[i].FsID]; ok && f.Size == sh.Files[i].Size {
+			now := shares.File{FsID: f.FsID, Size: f.Size, Marks: f.Marks, Since: f.Since}
+			now.Inherit(sh.Files[i])
+			sh.Files[i].Marks, sh.Files[i].Since = now.Marks, now.Since
+		}
 	}
 }
 
@@ -76,7 +96,7 @@ func keepResolved(sh *shares.Share, fresh teraboxdl.Share) {
 func resolvedBefore(sh shares.Share) teraboxdl.Share {
 	out := teraboxdl.Share{Key: sh.Key, ID: sh.ID, UK: sh.UK, Title: sh.Title, At: sh.Resolved}
 	for _, f := range sh.Files {
-		file := teraboxdl.File{FsID: f.FsID, Name: f.Name, Size: f.Size, DirectLink: teraboxdl.Secret(f.DirectLink),
+		file := teraboxdl.File{FsID: f.FsID, Name: f.Name, Size: f.Size, Marks: f.Marks, Since: f.Since, DirectLink: teraboxdl.Secret(f.DirectLink),
 			StreamURL: teraboxdl.Secret(f.StreamURL), StreamDownloadURL: teraboxdl.Secret(f.StreamDownloadURL), Thumbs: map[string]teraboxdl.Secret{}}
 		for size, u := range f.Thumbs {
 			file.Thumbs[size] = teraboxdl.Secret(u)

@@ -41,6 +41,10 @@ type Config struct {
 	// bought: another process may have bought them meanwhile. nil when there is nobody.
 	Known func(key string) (Share, bool)
 
+	// Noticed gets identity, size, marks and time of files of the share of a key when something was seen of their content for the first
+	// time, soon after and at Close, and at once when it is not what it was. It must not call the client. nil when nobody wants to know.
+	Noticed func(key string, files []File)
+
 	UserAgent   string          // for direct links; remote.DefaultUserAgent when empty
 	ReadTimeout time.Duration   // a read that makes no progress for so long fails; 60 s when 0
 	Streams     *remote.Streams // bounds data connections, together with whoever shares it; 4 of its own when nil
@@ -60,6 +64,7 @@ type Client struct {
 	unspent  func()
 	resolved func(Share)
 	known    func(key string) (Share, bool)
+	noticed  func(key string, files []File)
 	policy   *netguard.Policy
 	api      *http.Transport
 	data     *http.Transport
@@ -73,9 +78,14 @@ type Client struct {
 	cred atomic.Pointer[credentials] // never nil
 	skew atomic.Int64                // nanoseconds the service's clock is ahead of ours
 
-	mu     sync.Mutex
-	shares map[string]*share // guarded by mu; by key
-	tags   map[fileKey]*tags // guarded by mu
+	mu       sync.Mutex
+	shares   map[string]*share    // guarded by mu; by key
+	contents map[fileKey]content  // guarded by mu
+	unkept   map[fileKey]struct{} // guarded by mu; what noticed has still to hear of
+	keeper   *time.Timer          // guarded by mu; nil: nothing waits
+	closed   bool                 // guarded by mu
+
+	keeping sync.Mutex // held while noticed is called, before mu
 }
 
 // New returns a client. It does not touch the network.
@@ -110,6 +120,7 @@ func New(cfg Config) (*Client, error) {
 		unspent:  cfg.Unspent,
 		resolved: cfg.Resolved,
 		known:    cfg.Known,
+		noticed:  cfg.Noticed,
 		policy:   policy,
 		api:      policy.NewTransport(netguard.API, 0),
 		data:     policy.NewTransport(netguard.Data, 0),
@@ -119,7 +130,8 @@ func New(cfg Config) (*Client, error) {
 		log:      cfg.Log,
 		stall:    cfg.ReadTimeout,
 		shares:   make(map[string]*share),
-		tags:     make(map[fileKey]*tags),
+		contents: make(map[fileKey]content),
+		unkept:   make(map[fileKey]struct{}),
 	}
 	if c.spend == nil {
 		c.spend = func(context.Context) error { return nil }
@@ -132,6 +144,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	if c.known == nil {
 		c.known = func(string) (Share, bool) { return Share{}, false }
+	}
+	if c.noticed == nil {
+		c.noticed = func(string, []File) {}
 	}
 	c.cred.Store(&credentials{cfg.Key, cfg.Secret})
 	c.api.ResponseHeaderTimeout = attemptLimit // it fetches from TeraBox before it answers
@@ -173,6 +188,13 @@ func (c *Client) reloadCredentials(refused *credentials) bool {
 // open end with their contexts.
 func (c *Client) Close() error {
 	c.resolve.Close()
+	c.mu.Lock()
+	c.closed = true
+	if c.keeper != nil {
+		c.keeper.Stop()
+	}
+	c.mu.Unlock()
+	c.keepMarks() // and waits for one that a timer began
 	c.api.CloseIdleConnections()
 	c.data.CloseIdleConnections()
 	return nil

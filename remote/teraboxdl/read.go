@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"strings"
 	"time"
 
 	"github.com/teraboxfs/teraboxfs/remote"
@@ -184,76 +182,13 @@ func (s *source) in(fresh *share) (*remote.Link, error) {
 	for _, f := range fresh.info.Files {
 		switch {
 		case f.FsID != s.f.FsID:
-		case f.Size != s.f.Size:
+		case f.Size != s.f.Size, s.c.describeLocked(s.key, f).Since.After(s.f.Since):
 			return nil, &remote.Error{Op: "read", Object: s.f.Name, Kind: remote.ErrChanged}
 		default:
 			return fresh.links[f.FsID], nil
 		}
 	}
 	return nil, &remote.Error{Op: "read", Object: s.f.Name, Kind: remote.ErrNotExist}
-}
-
-// fileKey names a file of a share whatever it holds; another size is another file to it.
-type fileKey struct {
-	share string
-	fsID  uint64
-	size  int64
-}
-
-// tags are the versions seen of a file: that of the first answer, which File.Tag "" stands for,
-// and the latest.
-type tags struct{ first, now string }
-
-// check notes that a link works, and compares the version it gives with the one the reader
-// began with.
-func (s *source) check(h http.Header) error {
-	tag := tagOf(h)
-	c := s.c
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if cur := c.shares[s.key]; cur != nil {
-		cur.worked = true
-	}
-	if tag == "" {
-		return nil
-	}
-	key := fileKey{s.key, s.f.FsID, s.f.Size}
-	t := c.tags[key]
-	if t == nil {
-		t = &tags{first: tag}
-		if s.f.Tag != "" {
-			t.first = "" // f is of an earlier process, which has seen another version first
-		}
-		c.tags[key] = t
-	}
-	t.now = tag
-	want := s.f.Tag
-	if want == "" {
-		want = t.first
-	}
-	if want == tag || kindOfTag(want) != kindOfTag(tag) {
-		return nil
-	}
-	return &remote.Error{Op: "read", Object: s.f.Name, Kind: remote.ErrChanged, Msg: "another version than the one begun with"}
-}
-
-// tagOf is what an answer says of its version: the ETag, or else the time of the last change.
-func tagOf(h http.Header) string {
-	if etag := strings.TrimPrefix(strings.TrimSpace(h.Get("ETag")), "W/"); etag != "" && len(etag) <= 200 {
-		return "e" + etag
-	}
-	if t, err := http.ParseTime(h.Get("Last-Modified")); err == nil {
-		return "t" + t.UTC().Format(time.RFC3339)
-	}
-	return ""
-}
-
-// kindOfTag tells an ETag from a time: one of each cannot be compared.
-func kindOfTag(tag string) byte {
-	if tag == "" {
-		return 0
-	}
-	return tag[0]
 }
 
 // isKind reports whether err is one this package or remote has named already.

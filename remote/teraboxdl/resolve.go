@@ -27,22 +27,15 @@ type Share struct {
 // File is one file of a share.
 type File struct {
 	FsID       uint64
-	Name       string // fit for a directory entry, unique in the share
-	Size       int64  // bytes
-	DirectLink Secret // good for some hours; Open renews it
-	Tag        string // "" until the content was seen to change; then what tells the new one
+	Name       string    // fit for a directory entry, unique in the share
+	Size       int64     // bytes
+	DirectLink Secret    // good for some hours; Open renews it
+	Marks      Marks     // what was seen of the content
+	Since      time.Time // when this content was first seen; zero: as long as the file is known
 
 	StreamURL         Secret            // of videos; "" where there is none
 	StreamDownloadURL Secret            // of videos; "" where there is none
 	Thumbs            map[string]Secret // pictures by size: url1, url2, url3, icon
-}
-
-// Version names the content of the file as far as the service lets one tell.
-func (f File) Version() string {
-	if f.Tag == "" {
-		return fmt.Sprintf("%d-%d", f.FsID, f.Size)
-	}
-	return fmt.Sprintf("%d-%d-%s", f.FsID, f.Size, f.Tag)
 }
 
 // Resolve asks the service for the files of a share. It is a paid request, shared by all who ask
@@ -91,6 +84,8 @@ type answer struct {
 		Name       string `json:"server_filename"`
 		Size       number `json:"size"`
 		DirectLink string `json:"direct_link"`
+		MD5        mark   `json:"md5"`          // the document has neither this
+		Mtime      mark   `json:"server_mtime"` // nor this
 
 		StreamURL         string            `json:"stream_url"`
 		StreamDownloadURL string            `json:"stream_download_url"`
@@ -114,11 +109,38 @@ func (c *Client) fetch(ctx context.Context, key, password string, renewed bool) 
 	}
 	s := c.shareOf(key, &a)
 	s.renewed = renewed
+	before, saved := c.known(key)
 	c.mu.Lock()
+	if old := c.shares[key]; !saved && old != nil {
+		before = old.info
+	}
+	c.compareLocked(before, s.info)
 	c.shares[key] = s
 	c.mu.Unlock()
 	c.resolved(c.public(s))
 	return s, nil
+}
+
+// compareLocked notes what the service says of the content of files, beside what was known of them. A file that a share did not have
+// before is as old as that. It needs mu.
+func (c *Client) compareLocked(before, now Share) {
+	known := make(map[fileKey]File, len(before.Files))
+	for _, f := range before.Files {
+		known[fileKey{now.Key, f.FsID, f.Size}] = f
+	}
+	for _, f := range now.Files {
+		old, ok := known[fileKey{now.Key, f.FsID, f.Size}]
+		if !ok && len(known) > 0 {
+			old.Since = c.nextSecond(time.Time{})
+		}
+		c.noteLocked(now.Key, old.as(f), f.Marks)
+	}
+}
+
+// as is what f is known to hold, as a description of the file now.
+func (f File) as(now File) File {
+	now.Marks, now.Since = f.Marks, f.Since
+	return now
 }
 
 // linkBody asks for a share.
@@ -167,7 +189,7 @@ func (c *Client) shareOf(key string, a *answer) *share {
 			continue
 		}
 		s.links[id] = link
-		s.info.Files = append(s.info.Files, File{FsID: id, Name: item.Name, Size: size, DirectLink: Secret(item.DirectLink),
+		s.info.Files = append(s.info.Files, File{FsID: id, Name: item.Name, Size: size, DirectLink: Secret(item.DirectLink), Marks: told(item.MD5, item.Mtime),
 			StreamURL: c.address(item.StreamURL), StreamDownloadURL: c.address(item.StreamDownloadURL), Thumbs: c.addresses(item.Thumbs)})
 	}
 	if dropped > 0 {
@@ -214,17 +236,14 @@ func (c *Client) addresses(texts map[string]string) map[string]Secret {
 // answer tells.
 const linkLife = 8 * time.Hour
 
-// public is the share as callers see it, with the tags that are known now.
+// public is the share as callers see it, with what is known of the content of its files now.
 func (c *Client) public(s *share) Share {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := s.info
 	out.Files = append([]File(nil), s.info.Files...)
-	for i := range out.Files {
-		f := &out.Files[i]
-		if t := c.tags[fileKey{out.Key, f.FsID, f.Size}]; t != nil && t.now != t.first {
-			f.Tag = t.now
-		}
+	for i, f := range out.Files {
+		out.Files[i] = c.describeLocked(out.Key, f)
 	}
 	return out
 }

@@ -126,3 +126,67 @@ func TestResolverOfTheUsersChoicePays(t *testing.T) {
 		m.Unmount()
 	}
 }
+
+// TestSharedFileChangesAtEqualSize: when a file of a share gets other bytes of the same number, what one process has cached of it is
+// not mixed with what another reads later: the reader is told, and then there is a file with another time and the new bytes.
+func TestSharedFileChangesAtEqualSize(t *testing.T) {
+	t.Parallel()
+	const size = 24 << 20
+	old, changed := content(1, size), content(2, size)
+	for name, c := range map[string]struct{ resolver, settings string }{
+		"teraboxdl, same fs_id":  {"teraboxdl", `{"keep_fs_id":true}`},
+		"teraboxdl, other fs_id": {"teraboxdl", `{}`},
+		"native, same fs_id":     {"native", `{"keep_fs_id":true}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			emu := startEmulator(t)
+			emu.set("settings", c.settings)
+			emu.put("/dir/film.mkv", old)
+			emu.publishPaths("film", "/dir/film.mkv")
+			h := newHome(t, emu)
+			res := teraboxfs(t, h, "share", "add", "--teraboxdl-url="+emu.URL, emu.URL+"/s/1film", "show")
+			require.Zero(t, res.code, res.stderr)
+			spec := mountSpec{home: h, source: "share:show", flags: []string{"--resolver=" + c.resolver, "--teraboxdl-url=" + emu.URL, "--read-ahead=1M", "--dir-cache=1s"}}
+			m := mountWith(t, emu, spec)
+			read := func(off int) ([]byte, error) {
+				f, err := os.Open(m.Path("film.mkv"))
+				if err != nil {
+					return nil, err
+				}
+				defer f.Close()
+				got := make([]byte, 1<<20)
+				_, err = f.ReadAt(got, int64(off))
+				return got, err
+			}
+			got, err := read(0)
+			require.NoError(t, err)
+			requireSame(t, old[:1<<20], got, "the beginning")
+			before, err := os.Stat(m.Path("film.mkv"))
+			require.NoError(t, err)
+			m.Unmount()
+
+			emu.put("/dir/film.mkv", changed)
+			spec.dir = m.Dir
+			m = mountWith(t, emu, spec)
+			if c.resolver == "teraboxdl" { // nobody tells it of the change before it reads on
+				_, err = read(size - 1<<20)
+				require.ErrorIs(t, err, syscall.ESTALE)
+			}
+			eventually(t, 10*time.Second, "the new bytes", func() error {
+				got, err = read(size - 1<<20)
+				return err
+			})
+			requireSame(t, changed[size-1<<20:], got, "the end")
+			got, err = read(0)
+			require.NoError(t, err)
+			requireSame(t, changed[:1<<20], got, "the beginning, which was cached before")
+			after, err := os.Stat(m.Path("film.mkv"))
+			require.NoError(t, err)
+			if c.resolver == "teraboxdl" { // else it is the service's time, in full seconds
+				require.NotEqual(t, before.ModTime(), after.ModTime(), "so that rsync notices")
+			}
+			m.Unmount()
+		})
+	}
+}
