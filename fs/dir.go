@@ -56,6 +56,9 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	if len(name) > maxName {
 		return nil, syscall.ENAMETOOLONG
 	}
+	if d.n.reserves(name) {
+		return d.lookupReports(ctx, out), 0
+	}
 	d.n.fs.stats.looks(callerOf(ctx), d.n)
 	n, err := d.n.childNow(name)
 	if n == nil && err == nil {
@@ -114,8 +117,8 @@ func (d *dirNode) Rmdir(ctx context.Context, name string) syscall.Errno {
 // Rename moves an entry.
 func (d *dirNode) Rename(ctx context.Context, name string, newParent fusefs.InodeEmbedder, newName string, flags uint32) syscall.Errno {
 	to, ok := newParent.(*dirNode)
-	if !ok {
-		return syscall.EXDEV
+	if !ok { // the directory of the reports
+		return syscall.EROFS
 	}
 	if d.n.refuses(name) || to.n.refuses(newName) {
 		return syscall.EROFS

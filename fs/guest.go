@@ -10,7 +10,7 @@ func (n *inode) readOnly() bool { return n.fs.opts.ReadOnly || n.guest }
 
 // refuses says whether the entry of dir called name, which need not be there, can be neither made nor changed nor removed.
 func (dir *inode) refuses(name string) bool {
-	if dir.readOnly() {
+	if dir.readOnly() || dir.reserves(name) {
 		return true
 	}
 	f := dir.fs

@@ -339,6 +339,12 @@ func (dir *inode) finishLocked(flight *listFlight, q question) {
 // the service has no such entry. What this mount did since q was asked, what it has not sent
 // yet, and within listingLag what it has just done, wins. It needs tree.mu.
 func (dir *inode) applyLocked(name string, e *remote.Entry, q question) {
+	if dir.reserves(name) {
+		if e != nil {
+			dir.fs.shadowed()
+		}
+		return
+	}
 	n := dir.listing.children[name]
 	if n != nil && (n.change > q.seq || !n.isDir() && n.isLocal()) {
 		return

@@ -46,6 +46,8 @@ type FS struct {
 	ahead   walkAhead
 	stats   statters
 
+	shadow sync.Once // of shadowed
+
 	spawnMu sync.Mutex
 	ending  bool        // guarded by spawnMu: no new goroutines
 	drained atomic.Bool // whoever unmounts has drained before

@@ -78,6 +78,8 @@ type Options struct {
 	FsName             string   // first column of mount(8) and df(1)
 	MountOptions       []string // further options for the kernel
 
+	Reports []Report // what the mount tells in the directory ReportsDir; none: there is no such directory
+
 	Log *slog.Logger
 	Now func() time.Time // for tests; time.Now
 }

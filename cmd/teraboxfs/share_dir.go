@@ -60,6 +60,9 @@ func checkSharesDir(name string) error {
 	if name == "." || name == ".." || len(name) > 255 || !utf8.ValidString(name) || strings.ContainsAny(name, "/\x00") {
 		return usage("mount", "", "it is one name, such as --shares-dir=Shares", "--shares-dir: %q is not the name of a directory", name)
 	}
+	if name == fs.ReportsDir {
+		return usage("mount", "", "choose another name", "--shares-dir: %q is where a mount reports of itself", name)
+	}
 	return nil
 }
 

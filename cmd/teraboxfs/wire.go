@@ -66,6 +66,7 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 	options := a.fsOptions(sess)
 	a.openTree(m, sess)
 	options.Cache, options.Staging, options.Tree, options.Offline = m.cache, m.staging, m.tree, sess.offline
+	options.Reports = m.reports(sess)
 	if m.fs, err = fs.Mount(dir, options); err != nil {
 		return m, fmt.Errorf("%w: %w", errFuse, err)
 	}
@@ -176,31 +177,6 @@ func limitMemory(env environment, cache int64) {
 }
 
 func (m *mounted) readOnly() bool { return m.staging == nil }
-
-// Status implements control.Daemon.
-func (m *mounted) Status() control.Status {
-	s := control.Status{
-		ID: control.ID(m.dir), Mountpoint: m.dir, Source: m.session.name, Root: m.session.root, Account: m.session.login,
-		PID: os.Getpid(), Started: m.started, ReadOnly: m.readOnly(), Version: versionText(),
-		Pending: []control.Pending{},
-	}
-	for _, p := range m.fs.Pending() {
-		line := control.Pending{Path: p.Path, Bytes: p.Bytes, State: p.State, Err: p.Err, Kept: p.Kept}
-		if !p.NextTry.IsZero() {
-			line.NextTry = &p.NextTry
-		}
-		s.Pending = append(s.Pending, line)
-	}
-	s.Conflicts = m.fs.Conflicts()
-	if m.session.pace != nil {
-		s.Pace = m.session.pace()
-	}
-	if m.staging != nil {
-		u := m.staging.Usage()
-		s.Staging = &control.Staging{Used: u.Used, Limit: u.Limit, Waiting: u.Waiting, Paused: m.fs.Paused()}
-	}
-	return s
-}
 
 // Drain implements control.Daemon: it returns nil when nothing is pending.
 func (m *mounted) Drain(ctx context.Context) error { return m.fs.Drain(ctx) }

@@ -26,6 +26,18 @@ type Status struct {
 	Pace       float64   `json:"pace,omitempty"`      // calls a second to the service at most, as it is now; 0: without bound
 }
 
+// QueueStatus is the part of a Status that is about what is not on the drive.
+type QueueStatus struct {
+	Pending   []Pending `json:"pending"`
+	Conflicts []string  `json:"conflicts"`
+	Staging   *Staging  `json:"staging,omitempty"`
+}
+
+// Queue is the status of the queue.
+func (s Status) Queue() QueueStatus {
+	return QueueStatus{Pending: s.Pending, Conflicts: append([]string{}, s.Conflicts...), Staging: s.Staging}
+}
+
 // Staging is the space for unsent data.
 type Staging struct {
 	Used    int64 `json:"used"`
