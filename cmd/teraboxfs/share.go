@@ -20,7 +20,8 @@ func (a *app) openShare(ctx context.Context, src source) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.resolver.value == "native" || a.resolver.value == "auto" && saved == nil {
+	resolved := saved != nil && !byLogin(*saved)
+	if a.resolver.value == "native" || a.resolver.value == "auto" && !resolved {
 		sess, err := a.openNative(ctx, src, key, password)
 		if err == nil || a.resolver.value == "native" || linkSaysNo(err) {
 			return sess, shareGone("mount", src.label(), err)
@@ -39,7 +40,7 @@ func (a *app) openShare(ctx context.Context, src source) (*session, error) {
 	}
 	client := files.client
 	var share teraboxdl.Share
-	if saved != nil {
+	if resolved {
 		share = resolvedBefore(*saved)
 	} else if err = a.unlock(ctx, key, password, func(given string) (err error) {
 		password, link = given, teraboxdl.ShareURL(key, given)
@@ -135,8 +136,10 @@ var errNoFiles = errors.New("the share has no files")
 
 // resolveOnce resolves a link; that it leads to no file is an error.
 func (a *app) resolveOnce(ctx context.Context, client *teraboxdl.Client, link string) (teraboxdl.Share, error) {
-	if keys, err := a.apiKeys(); err != nil || keys.key.empty() || keys.hidden.empty() {
-		return teraboxdl.Share{}, errors.Join(err, errNoKeys)
+	if keys, err := a.apiKeys(); err != nil {
+		return teraboxdl.Share{}, err
+	} else if keys.key.empty() || keys.hidden.empty() {
+		return teraboxdl.Share{}, errNoKeys
 	}
 	share, err := client.Resolve(ctx, link)
 	if err == nil && len(share.Files) == 0 {

@@ -81,10 +81,13 @@ func (d *savedDrive) List(ctx context.Context, dir string) iter.Seq2[[]remote.En
 		}
 		sh, err := d.store.Get(name)
 		switch {
-		case err != nil || below != "" && !d.native:
+		case err != nil || below != "" && !d.native && !byLogin(sh):
 			yield(nil, &remote.Error{Op: "list", Object: dir, Kind: remote.ErrNotExist})
-		case d.native:
+		case d.native, byLogin(sh) && d.files.own != nil:
 			d.within(ctx, sh, "/"+below, yield)
+		case byLogin(sh):
+			yield(nil, &remote.Error{Op: "list", Object: dir, Kind: remote.ErrPermission,
+				Msg: "it was saved with the login; 'teraboxfs share refresh' resolves it"})
 		default:
 			yield(d.asSaved(sh), nil)
 		}

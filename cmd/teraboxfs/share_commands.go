@@ -31,7 +31,7 @@ func (a *app) shareCommand() *cobra.Command {
 	remove.Aliases = []string{"rm"}
 	rename := a.command("rename NAME NEW", "Give a saved share another name", 2, 2, a.shareRename)
 	refresh := a.linkCommand("refresh NAME", "Ask the service for a share again: one request", 1, a.shareRefresh)
-	check := a.linkCommand("check NAME", "Read a byte of a share; a request if its links have expired", 1, a.shareCheck)
+	check := a.linkCommand("check NAME", "Read a byte of a share; a request if its links have expired", 1, a.shareCheck, groupSession)
 	show := a.shareShowCommand()
 	for _, cmd := range []*cobra.Command{remove, rename, refresh, check, show} {
 		cmd.ValidArgsFunction = a.completeShares
@@ -129,8 +129,10 @@ func (a *app) shareAddCommand() *cobra.Command {
 			name = args[1]
 		}
 		return linkFailure("share add", name, a.shareAdd(ctx, client, args[0], name, f.passwordFile))
-	}, groupLink)
-	cmd.Long = "Resolves a link and keeps what it leads to under NAME, or under its title. A password is\n" +
+	}, groupLink, groupSession)
+	cmd.Long = "Resolves a link and keeps what it leads to under NAME, or under its title. Without a key of the\n" +
+		"link service it is saved with the login, for nothing; without that too, a free test is offered.\n" +
+		"A password is\n" +
 		"taken from ?pwd= in the URL or from --password-file, or asked for on a terminal. A link that\n" +
 		"is saved already is not paid for again, whatever its spelling. --from reads many links, one a\n" +
 		"line as URL [NAME]."
@@ -162,7 +164,7 @@ func (a *app) shareAdd(ctx context.Context, client *teraboxdl.Client, link, name
 	var fresh teraboxdl.Share
 	err = a.unlock(ctx, key, password, func(given string) (err error) {
 		password = given
-		fresh, err = a.resolveOnce(ctx, client, teraboxdl.ShareURL(key, password)) // or an error for an odd password
+		fresh, err = a.resolveNew(ctx, client, key, password)
 		return err
 	})
 	if err != nil {
@@ -172,6 +174,10 @@ func (a *app) shareAdd(ctx context.Context, client *teraboxdl.Client, link, name
 	keepResolved(&sh, fresh)
 	if sh, err = store.Add(sh); err != nil {
 		return err
+	}
+	if byLogin(sh) {
+		a.say(a.err, "%s: saved with your login; mount share:%s", oneLine(sh.Name), oneLine(sh.Name))
+		return nil
 	}
 	a.say(a.err, "%s: %d files, %s; mount share:%s", oneLine(sh.Name), len(sh.Files), bytesText(sh.Bytes()), oneLine(sh.Name))
 	return nil
@@ -268,7 +274,11 @@ func (a *app) shareList(context.Context, []string) error {
 	var rows [][]string
 	for _, sh := range all {
 		reports = append(reports, savedReport{sh.Name, sh.Key, sh.Title, len(sh.Files), sh.Bytes(), sh.Added, sh.Resolved})
-		rows = append(rows, []string{sh.Name, strconv.Itoa(len(sh.Files)), bytesText(sh.Bytes()), humanize.Time(sh.Resolved), sh.Title})
+		row := []string{sh.Name, strconv.Itoa(len(sh.Files)), bytesText(sh.Bytes()), humanize.Time(sh.Resolved), sh.Title}
+		if byLogin(sh) {
+			row[1], row[2], row[3] = "-", "-", "with the login"
+		}
+		rows = append(rows, row)
 	}
 	if a.json {
 		err = a.printJSON(reports)
@@ -284,6 +294,9 @@ func (a *app) shareShowCommand() *cobra.Command {
 		sh, err := a.saved(args[0])
 		if err != nil {
 			return err
+		}
+		if byLogin(sh) {
+			a.say(a.err, "%s was saved with your login: a mount shows its files, and 'share refresh' resolves it with a request", oneLine(sh.Name))
 		}
 		return a.printShare(newShareReport(resolvedBefore(sh), urls))
 	})
@@ -329,25 +342,14 @@ func (a *app) shareRefresh(ctx context.Context, client *teraboxdl.Client, args [
 	return nil
 }
 
-// shareCheck reads the first byte of the first file that has one.
+// shareCheck sees whether a share can be read.
 func (a *app) shareCheck(ctx context.Context, client *teraboxdl.Client, args []string) error {
 	sh, err := a.saved(args[0])
 	if err != nil {
 		return err
 	}
-	for _, f := range resolvedBefore(sh).Files {
-		if f.Size == 0 {
-			continue
-		}
-		body, err := client.Open(ctx, teraboxdl.ShareURL(sh.Key, sh.Password), f, 0, 1)
-		if err == nil {
-			_, err = io.Copy(io.Discard, body)
-			err = errors.Join(err, body.Close())
-		}
-		if err != nil {
-			return linkFailure("share check", sh.Name, err)
-		}
-		break
+	if err := a.readOne(ctx, client, sh); err != nil {
+		return linkFailure("share check", sh.Name, err)
 	}
 	a.say(a.out, "%s can be read", oneLine(sh.Name))
 	return nil

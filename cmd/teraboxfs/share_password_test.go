@@ -45,7 +45,7 @@ func (u *person) typed(answer string, args ...string) outcome {
 	for buf := make([]byte, 1000); ; {
 		n, err := out.Read(buf)
 		stderr.Write(buf[:n])
-		if !answered && strings.Contains(stderr.String(), "not shown") {
+		if !answered && (strings.Contains(stderr.String(), "not shown") || strings.Contains(stderr.String(), "[y/N]")) {
 			answered = true
 			_, err := ours.WriteString(answer + "\n")
 			require.NoError(u.t, err)

@@ -35,7 +35,7 @@ func (a *app) teraboxdlCommand() *cobra.Command {
 type linkAction func(ctx context.Context, client *teraboxdl.Client, args []string) error
 
 // linkCommand makes a command that takes args arguments and has a client of the service.
-func (a *app) linkCommand(use, short string, args int, run linkAction) *cobra.Command {
+func (a *app) linkCommand(use, short string, args int, run linkAction, groups ...string) *cobra.Command {
 	op := "teraboxdl"
 	cmd := a.command(use, short, args, args, func(ctx context.Context, words []string) error {
 		client, err := a.linkClient(linkUse{})
@@ -44,7 +44,7 @@ func (a *app) linkCommand(use, short string, args int, run linkAction) *cobra.Co
 		}
 		defer client.Close()
 		return linkFailure(op, "", run(ctx, client, words))
-	}, groupLink)
+	}, append(groups, groupLink)...)
 	op += " " + cmd.Name()
 	return cmd
 }
