@@ -91,14 +91,16 @@ func (a *app) latestOf(client *teraboxdl.Client, link, key string, saved *shares
 
 // shownFiles makes what reads files of shares. Where the resolver leaves the choice, what own returns is asked before anything is paid.
 func (a *app) shownFiles(own func() *ownWay) (*shownFiles, error) {
-	client, err := a.linkClient(a.mountLinks())
+	files := newShownFiles(a.log)
+	client, err := a.linkClient(linkUse{reserve: a.dailyReserve.value, serving: &files.serving})
 	if err != nil {
 		return nil, err
 	}
-	if a.resolver.value == "teraboxdl" {
-		return newShownFiles(client, nil, a.log), nil
+	files.client = client
+	if a.resolver.value != "teraboxdl" {
+		files.own = own()
 	}
-	return newShownFiles(client, own(), a.log), nil
+	return files, nil
 }
 
 // linkSaysNo reports whether an answer of the service about a share is final: nobody has to be paid to hear it again.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/teraboxfs/teraboxfs/blockcache"
@@ -20,6 +21,8 @@ type shownFiles struct {
 	client *teraboxdl.Client
 	own    *ownWay // asked before a link is bought; nil: it never is
 	log    *slog.Logger
+
+	serving atomic.Bool // somebody has read
 
 	mu    sync.Mutex
 	files map[string]shownFile // guarded by mu; by version
@@ -43,8 +46,9 @@ func (f shownFile) with(file teraboxdl.File) shownFile {
 
 func (f shownFile) link() string { return teraboxdl.ShareURL(f.key, f.password) }
 
-func newShownFiles(client *teraboxdl.Client, own *ownWay, log *slog.Logger) *shownFiles {
-	return &shownFiles{client: client, own: own, log: log, files: make(map[string]shownFile), spent: make(map[string]time.Time)}
+// newShownFiles needs a client yet.
+func newShownFiles(log *slog.Logger) *shownFiles {
+	return &shownFiles{log: log, files: make(map[string]shownFile), spent: make(map[string]time.Time)}
 }
 
 func (s *shownFiles) close() error {
@@ -73,6 +77,7 @@ type shownFetcher struct {
 // Fetch implements blockcache.Fetcher.
 func (f shownFetcher) Fetch(ctx context.Context, off, n int64) (io.ReadCloser, error) {
 	e, s := f.file.Entry(), f.shown
+	s.serving.Store(true)
 	s.mu.Lock()
 	file, ok := s.files[e.Version()]
 	s.mu.Unlock()
