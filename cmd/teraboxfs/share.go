@@ -105,7 +105,7 @@ func (a *app) shownFiles(own func() *ownWay) (*shownFiles, error) {
 
 // linkSaysNo reports whether an answer of the service about a share is final: nobody has to be paid to hear it again.
 func linkSaysNo(err error) bool {
-	for _, final := range []error{remote.ErrNotExist, remote.ErrPermission, errInterrupted, context.Canceled} {
+	for _, final := range []error{remote.ErrNotExist, remote.ErrPermission, errNoFiles, errInterrupted, context.Canceled} {
 		if errors.Is(err, final) {
 			return true
 		}

@@ -49,7 +49,12 @@ func (a *app) openNative(ctx context.Context, src source, key, password string) 
 		return nil, errors.Join(err, client.Close())
 	}
 	drive := newNativeDrive(shared)
-	if err := checkRoot(ctx, drive, src.path); err != nil {
+	if src.path == "/" {
+		err = drive.holdsSomething(ctx)
+	} else {
+		err = checkRoot(ctx, drive, src.path)
+	}
+	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
 	return &session{

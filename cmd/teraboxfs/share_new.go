@@ -50,16 +50,21 @@ func (w *ownWay) look(ctx context.Context, key, password string) (teraboxdl.Shar
 	if err != nil {
 		return teraboxdl.Share{}, err
 	}
-	for page, err := range opened.shared.List(ctx, "/") {
-		if err != nil {
-			return teraboxdl.Share{}, err
-		}
-		if len(page) > 0 {
-			id, uk := opened.shared.ID()
-			return teraboxdl.Share{Key: key, ID: id, UK: uk, Title: opened.shared.Title()}, nil
+	if err := opened.holdsSomething(ctx); err != nil {
+		return teraboxdl.Share{}, err
+	}
+	id, uk := opened.shared.ID()
+	return teraboxdl.Share{Key: key, ID: id, UK: uk, Title: opened.shared.Title()}, nil
+}
+
+// holdsSomething returns errNoFiles for a share that leads to nothing.
+func (d *nativeDrive) holdsSomething(ctx context.Context) error {
+	for page, err := range d.shared.List(ctx, "/") {
+		if err != nil || len(page) > 0 {
+			return err
 		}
 	}
-	return teraboxdl.Share{}, errNoFiles
+	return errNoFiles
 }
 
 // byLogin reports whether a share was saved with the login alone: nobody has resolved it.

@@ -72,7 +72,10 @@ func TestNativeShare(t *testing.T) {
 
 	dir := filepath.Join(tempDir(t), "mnt")
 	require.NoError(t, os.Mkdir(dir, 0o755))
-	for url, code := range map[string]int{link: exitLogin, link + "?pwd=zz99": exitLogin, emu.URL + "/s/1nothing": exitNotFound} {
+	emu.put("/gone/file", []byte("x"))
+	emu.publishPaths("empty", "/gone")
+	emu.remove("/gone")
+	for url, code := range map[string]int{emu.URL + "/s/1empty": exitNotFound, link: exitLogin, link + "?pwd=zz99": exitLogin, emu.URL + "/s/1nothing": exitNotFound} {
 		res := teraboxfs(t, h, "mount", "--base-url="+emu.URL, "--resolver=native", url, dir)
 		require.NotContains(t, res.stderr, "zz99")
 		require.Equal(t, code, res.code, res.stderr)
