@@ -65,6 +65,9 @@ var errnoTable = []errnoRow{
 	{errAbandoned, syscall.EINTR, true},
 }
 
+// errNews: a listing brought news of the entry while an operation waited. On ESTALE the kernel looks once more.
+const errNews = syscall.ESTALE
+
 // Failures of this room's own.
 var (
 	errNotEmpty    = errors.New("directory not empty")

@@ -22,7 +22,7 @@ type inode struct {
 
 	// Guarded by fs.tree.mu.
 	parent  *inode // nil for the root, and once the inode has no name
-	name    string // in parent, in asideIn, or the last one
+	name    string // in parent or in asideIn; once the inode has no name, the path in the drive that it had last
 	asideIn *inode // the directory where the unlinked file waits for its last close, under name
 	change  uint64 // fs.tree.seq when this mount last made, renamed or committed it; 0: never
 	until   int64  // Unix nanoseconds: a listing that lacks the inode is not believed before this time
@@ -67,7 +67,7 @@ func (n *inode) isAside() bool {
 func (n *inode) baseName() string {
 	n.fs.tree.mu.RLock()
 	defer n.fs.tree.mu.RUnlock()
-	return n.name
+	return path.Base(n.name)
 }
 
 // pathLocked needs tree.mu.
@@ -79,8 +79,8 @@ func (n *inode) pathLocked() string {
 		return path.Join(n.asideIn.pathLocked(), n.name)
 	case n == n.fs.tree.root:
 		return n.fs.opts.Root
-	default:
-		return "/" + n.name
+	default: // never the path of something else: whoever is about to ask the service may not have noticed
+		return path.Join("/", n.name)
 	}
 }
 
@@ -131,6 +131,7 @@ func (n *inode) detachLocked() {
 		return
 	}
 	delete(n.parent.listing.children, n.name)
+	n.name = n.pathLocked()
 	if n.isDir() {
 		n.unsavedLocked()
 		n.parent.listing.subdirs = nil

@@ -81,7 +81,7 @@ func (f *FS) renameHeld(ctx context.Context, src, dst, dir *inode, name string, 
 		return unix.EINVAL
 	}
 	if src.detached() || dst != nil && dst.detached() {
-		return unix.ESTALE // a listing brought news while we waited; the kernel looks again
+		return errNews
 	}
 	if src.isDir() {
 		return f.renameDir(ctx, src, dst, newDir, newName)
@@ -194,8 +194,8 @@ func (f *FS) move(n, newDir *inode, newName string, overwrite bool) error {
 // renamedLocked gives n its new place in the tree. It needs tree.mu.
 func (n *inode) renamedLocked(newDir *inode, newName string, fsID uint64) {
 	if old := n.parent; old != nil { // else a listing was quicker
-		n.detachLocked()
 		old.buryLocked(n.name, fsID)
+		n.detachLocked()
 	}
 	newDir.attachLocked(newName, n)
 	newDir.listing.mtime = n.fs.opts.Now()

@@ -31,6 +31,9 @@ func (f *FS) unlink(ctx context.Context, dir *inode, name string) error {
 		return err
 	}
 	defer release()
+	if n.detached() {
+		return errNews
+	}
 	if err := f.removeFile(n); err != nil {
 		return err
 	}
@@ -265,14 +268,18 @@ func (f *FS) rmdir(ctx context.Context, dir *inode, name string) error {
 		return err
 	}
 	defer release()
+	if n.detached() {
+		return errNews
+	}
 	return f.removeDir(ctx, n)
 }
 
 // removeDir removes a directory whose path is held. The service would delete what is in it, so
 // that it is listed afresh just before.
 func (f *FS) removeDir(ctx context.Context, n *inode) error {
+	at := n.path()
 	err := n.refresh(ctx, f.opts.Now())
-	if err != nil && !errors.Is(err, remote.ErrNotExist) {
+	if err != nil && (!errors.Is(err, remote.ErrNotExist) || n.detached()) {
 		return err
 	}
 	f.tree.mu.RLock()
@@ -284,7 +291,7 @@ func (f *FS) removeDir(ctx context.Context, n *inode) error {
 	if err := f.rescueAsides(n); err != nil {
 		return err
 	}
-	if err := f.opts.Drive.Remove(f.ctx, n.path()); err != nil && !errors.Is(err, remote.ErrNotExist) {
+	if err := f.opts.Drive.Remove(f.ctx, at); err != nil && !errors.Is(err, remote.ErrNotExist) {
 		return err
 	}
 	f.tree.mu.Lock()

@@ -66,3 +66,26 @@ func TestRemovingDirectories(t *testing.T) {
 	require.NoError(t, unix.Rmdir(m.Path("full")))
 	require.ElementsMatch(t, []string{"surprise", "moved", "moved over"}, emu.names("/"))
 }
+
+// TestRemovingADirectoryThatIsGone: rmdir of a directory that somebody else has removed meanwhile touches nothing else: not what has
+// the same name in the root.
+func TestRemovingADirectoryThatIsGone(t *testing.T) {
+	t.Parallel()
+	emu := startEmulator(t)
+	emu.put("/same/precious", []byte("x"))
+	emu.put("/dir/full/same/y", []byte("y"))
+	emu.put("/dir/same/y", []byte("y"))
+	emu.remove("/dir/same/y")
+	m := mount(t, emu, "--poll=0", "--dir-cache=1h", "--entry-timeout=1h")
+	_, err := readTree(m.Dir)
+	require.NoError(t, err)
+	emu.remove("/dir/same")
+	emu.remove("/dir/full/same")
+	require.ErrorIs(t, unix.Rmdir(m.Path("dir", "same")), os.ErrNotExist)
+	require.ErrorIs(t, unix.Rmdir(m.Path("dir", "full", "same")), os.ErrNotExist)
+	require.Equal(t, []string{"precious"}, emu.names("/same"))
+	require.Equal(t, []string{"dir", "same"}, emu.names("/"))
+	_, err = os.Stat(m.Path("dir", "same"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	m.Unmount()
+}
