@@ -142,9 +142,11 @@ func (d *dirNode) Link(context.Context, fusefs.InodeEmbedder, string, *fuse.Entr
 // OpendirHandle lists the directory.
 func (d *dirNode) OpendirHandle(ctx context.Context, _ uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	h := &dirHandle{dir: d, plus: d.n.fs.stats.lists(callerOf(ctx), d.n)}
-	if err := h.rewind(ctx); err != nil {
-		return nil, 0, d.errno("list", "", err)
+	if h.lazy = !h.plus && d.n.inKernel(); !h.lazy {
+		if err := h.rewind(ctx); err != nil {
+			return nil, 0, d.errno("list", "", err)
+		}
 	}
 	d.n.fs.ahead.opened(d.n)
-	return h, 0, 0
+	return h, h.kernelFlags(), 0
 }

@@ -119,6 +119,7 @@ func (dir *inode) attachLocked(name string, n *inode) {
 	}
 	n.parent, n.name, n.asideIn, n.round = dir, name, nil, 0
 	dir.listing.children[name] = n
+	dir.listing.version++
 	if n.isDir() {
 		dir.listing.subdirs = nil
 	}
@@ -131,6 +132,7 @@ func (n *inode) detachLocked() {
 		return
 	}
 	delete(n.parent.listing.children, n.name)
+	n.parent.listing.version++
 	n.name = n.pathLocked()
 	if n.isDir() {
 		n.unsavedLocked()

@@ -35,6 +35,10 @@ type directory struct {
 	recalled bool      // it was stored by an earlier mount
 	flight   *listFlight
 	rounds   uint32 // counts flights
+
+	version  uint64 // counts changes of the names, from 1
+	inKernel uint64 // of the names that the kernel keeps, if any; 0: it has to drop them
+	everKept bool   // it was let keep some
 }
 
 // tomb marks a name that this mount removed.
@@ -68,9 +72,9 @@ type question struct {
 
 func newDirectory() *directory {
 	return &directory{
-		children: make(map[string]*inode),
-		tombs:    make(map[string]tomb),
-		asides:   make(map[*inode]struct{}),
+		children: make(map[string]*inode), version: 1,
+		tombs:  make(map[string]tomb),
+		asides: make(map[*inode]struct{}),
 	}
 }
 
@@ -96,6 +100,37 @@ func (dir *inode) child(ctx context.Context, name string) (*inode, error) {
 	return nil, remote.ErrNotExist
 }
 
+// inKernel says whether the kernel has the directory's names as they are, and may go on using them.
+func (dir *inode) inKernel() bool {
+	if dir.listingLife() == 0 {
+		return false
+	}
+	notBefore := dir.notBefore()
+	dir.fs.tree.mu.RLock()
+	defer dir.fs.tree.mu.RUnlock()
+	return dir.servesLocked(notBefore) && dir.listing.inKernel == dir.listing.version
+}
+
+// forgetOlder has the next reader replace what the kernel keeps, when it is given names of a state that is not that of now: two readers
+// at a time fill one place in it.
+func (dir *inode) forgetOlder(version uint64) {
+	f, l := dir.fs, dir.listing
+	f.tree.mu.RLock()
+	older := version != l.version && l.inKernel != 0
+	f.tree.mu.RUnlock()
+	if older {
+		f.tree.mu.Lock()
+		l.inKernel = 0
+		f.tree.mu.Unlock()
+	}
+}
+
+// servesLocked says whether the listing in force serves as it is, when it has to be asked for at notBefore or later. It needs tree.mu.
+func (dir *inode) servesLocked(notBefore time.Time) bool {
+	l := dir.listing
+	return !l.asked.IsZero() && !l.asked.Before(notBefore) && !l.asked.Before(l.stale)
+}
+
 // childNow is child for what is known without waiting: nil without an error when it is not. The error is remote.ErrNotExist.
 func (dir *inode) childNow(name string) (*inode, error) {
 	if dir.listingLife() == 0 {
@@ -105,7 +140,7 @@ func (dir *inode) childNow(name string) (*inode, error) {
 	dir.fs.tree.mu.RLock()
 	defer dir.fs.tree.mu.RUnlock()
 	l := dir.listing
-	if l.asked.IsZero() || l.asked.Before(notBefore) || l.asked.Before(l.stale) {
+	if !dir.servesLocked(notBefore) {
 		return nil, nil
 	}
 	if n := l.children[name]; n != nil {
@@ -361,8 +396,11 @@ func (dir *inode) applyLocked(name string, e *remote.Entry, q question) {
 	}
 	switch {
 	case n == nil:
-	case n.isDir() && e.IsDir:
+	case n.isDir() && e.IsDir && (n.ino == e.FsID || n.ino >= localInoBase || n.keepsLocked()):
 		n.listing.mtime = e.Mtime()
+		if n.ino != e.FsID && n.ino < localInoBase {
+			n.outdateLocked() // it may be another one by now
+		}
 		return
 	case !n.isDir() && !e.IsDir && n.adopt(*e, q.lags && q.at.UnixNano() < n.until):
 		return
@@ -376,6 +414,14 @@ func (dir *inode) applyLocked(name string, e *remote.Entry, q question) {
 		n.load(*e)
 	}
 	dir.attachLocked(strings.Clone(name), n) // it was a part of the path
+}
+
+// outdateLocked has the directory, and those known below it, listed again before they are used. It needs tree.mu.
+func (dir *inode) outdateLocked() {
+	dir.listing.stale = dir.fs.opts.Now()
+	for _, n := range dir.subdirsLocked() {
+		n.outdateLocked()
+	}
 }
 
 // holdsAside says whether name is a file that this mount keeps for its last close. It needs tree.mu.
@@ -418,34 +464,37 @@ func (dir *inode) entries(ctx context.Context) ([]dirEntry, error) {
 	if err != nil && !dir.known() {
 		return nil, err
 	}
-	return dir.snapshot(nil), nil
+	list, _ := dir.snapshot(nil)
+	return list, nil
 }
 
-// snapshot returns the known children by name, without those that flight has shown.
-func (dir *inode) snapshot(flight *listFlight) []dirEntry {
+// snapshot returns the known children by name, without those that flight has shown, and which state of the names that is.
+func (dir *inode) snapshot(flight *listFlight) (list []dirEntry, version uint64) {
 	dir.fs.tree.mu.RLock()
 	defer dir.fs.tree.mu.RUnlock()
-	list := make([]dirEntry, 0, len(dir.listing.children))
+	list = make([]dirEntry, 0, len(dir.listing.children))
 	for _, n := range dir.listing.children {
 		if flight == nil || n.round != flight.round {
 			list = append(list, dirEntry{n.name, n})
 		}
 	}
 	slices.SortFunc(list, func(a, b dirEntry) int { return strings.Compare(a.name, b.name) })
-	return list
+	return list, dir.listing.version
 }
 
-// begin is entries for a reader who takes them one by one: with a flight, list is what has come, and more is to be asked for the rest.
-func (dir *inode) begin(ctx context.Context) (list []dirEntry, flight *listFlight, err error) {
+// begin is entries for a reader who takes them one by one: with a flight, list is what has come, and more is to be asked for the rest;
+// without, version is which state of the names it is.
+func (dir *inode) begin(ctx context.Context) (list []dirEntry, version uint64, flight *listFlight, err error) {
 	flight, err = dir.refreshUntil(ctx, func(flight *listFlight) bool { return len(flight.shown) > 0 })
 	switch {
 	case err != nil && !dir.known():
-		return nil, nil, err
+		return nil, 0, nil, err
 	case flight == nil:
-		return dir.snapshot(nil), nil, nil
+		list, version = dir.snapshot(nil)
+		return list, version, nil, nil
 	}
 	list, flight, err = dir.more(ctx, nil, flight)
-	return list, flight, err
+	return list, 0, flight, err
 }
 
 // more waits for entries of the flight behind those in list, and adds them. At its end come the children that the service does not list;
@@ -468,7 +517,8 @@ func (dir *inode) more(ctx context.Context, list []dirEntry, flight *listFlight)
 		case landed && flight.err != nil && !known:
 			return nil, nil, flight.err
 		case landed:
-			return append(list, dir.snapshot(flight)...), nil, nil
+			rest, _ := dir.snapshot(flight)
+			return append(list, rest...), nil, nil
 		case fresh:
 			return list, flight, nil
 		}

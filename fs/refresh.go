@@ -68,7 +68,8 @@ type seen struct {
 // picture is what the directory shows, by name.
 func (dir *inode) picture() map[string]seen {
 	all := make(map[string]seen)
-	for _, e := range dir.snapshot(nil) {
+	before, _ := dir.snapshot(nil)
+	for _, e := range before {
 		s := seen{node: e.node}
 		if !e.node.isDir() && !e.node.isLocal() {
 			s.size, s.mtime = e.node.sizeAndMtime()

@@ -69,6 +69,11 @@ func (r *rig) peak() float64 {
 	return float64(memoryOf(r.b, r.daemon, "VmHWM")) / float64(mib)
 }
 
+// resident is the memory the daemon has resident now, in MiB.
+func (r *rig) resident() float64 {
+	return float64(memoryOf(r.b, r.daemon, "VmRSS")) / float64(mib)
+}
+
 // counts is what a stretch of work has cost.
 type counts struct {
 	took          time.Duration

@@ -163,7 +163,7 @@ func TestTwoMachines(t *testing.T) {
 	}
 	want, err := readTree(other.Dir)
 	require.NoError(t, err)
-	eventually(t, 30*time.Second, "the mount has what the drive has", func() error {
+	eventually(t, 8*time.Second, "the mount has what the drive has", func() error {
 		got, err := readTree(m.Dir)
 		if err != nil {
 			return err
