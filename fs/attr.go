@@ -12,10 +12,13 @@ const blockSize = 128 << 10
 
 // fillAttr describes n to the kernel.
 func (n *inode) fillAttr(out *fuse.Attr) {
+	if n.local {
+		st, _ := n.localStat() // an entry that is just going
+		n.fillLocal(out, st)
+		return
+	}
 	f := n.fs
-	out.Ino = n.ino
-	out.Uid, out.Gid = f.opts.UID, f.opts.GID
-	out.Blksize = blockSize
+	n.fillOwner(out)
 	gone := n.detached()
 	var mtime time.Time
 	if n.isDir() {
@@ -39,4 +42,10 @@ func (n *inode) fillAttr(out *fuse.Attr) {
 		mtime = f.started
 	}
 	out.SetTimes(&mtime, &mtime, &mtime)
+}
+
+// fillOwner fills what all entries have in common.
+func (n *inode) fillOwner(out *fuse.Attr) {
+	out.Ino, out.Blksize = n.ino, blockSize
+	out.Uid, out.Gid = n.fs.opts.UID, n.fs.opts.GID
 }

@@ -13,6 +13,9 @@ import (
 
 // Create makes a file that exists in this mount at once and on the service with its commit.
 func (d *dirNode) Create(ctx context.Context, name string, flags, _ uint32, out *fuse.EntryOut) (*fusefs.Inode, fusefs.FileHandle, uint32, syscall.Errno) {
+	if d.n.owns(name) {
+		return d.createLocalNode(ctx, name, flags, out)
+	}
 	waiting, stop := d.n.fs.patient(ctx)
 	defer stop()
 	n, h, err := d.n.fs.create(waiting, d.n, name, flags, callerOf(ctx))
@@ -70,6 +73,9 @@ func (d *dirNode) Tmpfile(ctx context.Context, flags, _ uint32, out *fuse.EntryO
 	if d.n.readOnly() {
 		return nil, nil, 0, syscall.EROFS
 	}
+	if d.n.local {
+		return nil, nil, 0, syscall.EOPNOTSUPP
+	}
 	waiting, stop := f.patient(ctx)
 	defer stop()
 	f.tree.mu.Lock()
@@ -98,6 +104,9 @@ func (d *dirNode) Mkdir(ctx context.Context, name string, _ uint32, out *fuse.En
 }
 
 func (f *FS) mkdir(ctx context.Context, dir *inode, name string) (*inode, error) {
+	if dir.owns(name) {
+		return f.mkdirLocal(dir, name)
+	}
 	if dir.refuses(name) {
 		return nil, errReadOnly
 	}
@@ -113,6 +122,7 @@ func (f *FS) mkdir(ctx context.Context, dir *inode, name string) (*inode, error)
 	if err != nil {
 		return nil, err
 	}
+	f.local.drop(f, held[0]) // of another that was at the path once
 	f.tree.mu.Lock()
 	defer f.tree.mu.Unlock()
 	n := f.newInodeLocked(e.FsID, true)
@@ -133,5 +143,5 @@ func (d *dirNode) Mknod(ctx context.Context, name string, mode, _ uint32, out *f
 	if errno != 0 {
 		return nil, errno
 	}
-	return node, h.(*handle).Release(ctx)
+	return node, h.(fusefs.FileReleaser).Release(ctx)
 }

@@ -45,8 +45,11 @@ func (d *dirNode) errno(op, name string, err error) syscall.Errno {
 func (d *dirNode) present(ctx context.Context, n *inode, out *fuse.EntryOut) *fusefs.Inode {
 	n.fillAttr(&out.Attr)
 	id := fusefs.StableAttr{Mode: out.Attr.Mode & syscall.S_IFMT, Ino: n.ino, Gen: n.gen}
-	if n.isDir() {
+	switch {
+	case n.isDir():
 		return d.NewInode(ctx, &dirNode{n: n}, id)
+	case n.local:
+		return d.NewInode(ctx, &localNode{n: n}, id)
 	}
 	return d.NewInode(ctx, &fileNode{n: n}, id)
 }
@@ -85,7 +88,13 @@ func (d *dirNode) Setattr(_ context.Context, _ fusefs.FileHandle, in *fuse.SetAt
 	if d.n.readOnly() {
 		return syscall.EROFS
 	}
-	if t, ok := in.GetMTime(); ok {
+	t, ok := in.GetMTime()
+	switch {
+	case ok && d.n.local:
+		if err := d.n.setLocalTime(t); err != nil {
+			return d.errno("set the time", "", err)
+		}
+	case ok:
 		f.tree.mu.Lock()
 		d.n.listing.mtime = t
 		f.tree.mu.Unlock()

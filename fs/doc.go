@@ -9,7 +9,8 @@
 // changed, a staged copy (writeback.File) that wins over it. A listing is the snapshot of one
 // directory; what this mount created, renamed or deleted lately wins over a listing that lags.
 // An aside is a file that was unlinked or replaced while open: it waits on the service under a
-// name of its own until the last handle closes.
+// name of its own until the last handle closes. A local entry is one whose name makes it stay on
+// this machine; a report is a file in which the mount tells of itself.
 //
 // # Who calls it
 //
@@ -21,7 +22,8 @@
 // dir.go and file.go hold the operations on nodes, handle.go and dirhandle.go those on open
 // files and directories; inode.go is the tree; listing.go keeps it in step with the service;
 // content.go is the life of a file's bytes; rename.go and unlink.go change names; commit.go
-// sends content and retry.go sends it again; errno.go is the one place that turns errors into
+// sends content and retry.go sends it again; localonly.go and localnode.go are what is never sent,
+// reports.go what is only told; errno.go is the one place that turns errors into
 // numbers.
 //
 // # Locks, outermost first
@@ -29,8 +31,9 @@
 //  1. FS.paths: who may change what is at a path. Held over the network by commits and by
 //     changes of names; two holders conflict when one path is the other or above it.
 //  2. content.token: one commit of a file at a time. Held over the network.
-//  3. FS.tree.mu: names, parents and listings. Never held over the network.
-//  4. content.mu: one file's state. Never held over the network.
+//  3. localOnly.mu: where the local entries are. Held over this machine's disk.
+//  4. FS.tree.mu: names, parents and listings. Never held over the network.
+//  5. content.mu: one file's state. Never held over the network.
 //
 // # Goroutines
 //

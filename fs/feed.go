@@ -195,7 +195,7 @@ func (f *FS) applyChanges(ch remote.Changes, q question) {
 // applyChangeLocked brings one entry in line; e is nil when there is nothing at p any more. It needs tree.mu.
 func (f *FS) applyChangeLocked(news []place, p string, e *remote.Entry, q question) []place {
 	dir, name := f.knownLocked(path.Dir(p)), path.Base(p)
-	if dir == nil || !dir.isDir() || dir.guest || len(name) > maxName {
+	if dir == nil || !dir.isDir() || dir.guest || len(name) > maxName || dir.owns(name) {
 		return news
 	}
 	l := dir.listing

@@ -25,7 +25,7 @@ type Info struct {
 	Listed  time.Time // when the listing was asked for that shows it, of a directory its own; zero: never
 	Entries int       // of a directory, as far as is known
 
-	State   string // of a file: "committed", or as in Pending
+	State   string // "local-only", or of a file: "committed", or as in Pending
 	Err     string
 	Kept    bool
 	NextTry time.Time
@@ -59,9 +59,12 @@ func (f *FS) at(ctx context.Context, p string) (*inode, error) {
 // info asks nobody.
 func (n *inode) info() Info {
 	i := Info{Path: n.path(), Dir: n.isDir(), ReadOnly: n.readOnly()}
-	if i.Dir {
+	switch {
+	case n.local:
+		n.localInfo(&i)
+	case i.Dir:
 		n.dirInfo(&i)
-	} else {
+	default:
 		n.fileInfo(&i)
 	}
 	return i
@@ -131,4 +134,17 @@ func (n *inode) linkAge(e remote.Entry) *time.Duration {
 		return nil
 	}
 	return &age
+}
+
+// localInfo tells of what is on this machine alone.
+func (n *inode) localInfo(i *Info) {
+	i.State = "local-only"
+	st, err := n.localStat()
+	if err != nil {
+		return
+	}
+	i.Mtime = st.ModTime()
+	if !i.Dir {
+		i.Size = st.Size()
+	}
 }

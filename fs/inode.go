@@ -29,6 +29,7 @@ type inode struct {
 	round   uint32 // of the last listing that had it
 
 	isListed bool // listed was set; before anybody sees the inode
+	local    bool // it is on this machine alone; set before anybody sees it: see localOnly
 	guest    bool // it is at Options.Guest or below; set before anybody sees it, and nothing is moved in or out
 	top      bool // it is Options.Guest, or the root where there is none; set before anybody sees it
 }

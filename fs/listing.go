@@ -32,6 +32,8 @@ type directory struct {
 	asked    time.Time // when the listing in force was asked for; zero: never listed
 	stale    time.Time // listings asked for before this are not to be used
 	failed   time.Time // when the last attempt to renew it failed
+	loaded   bool      // its local entries are among the children
+	hides    uint32    // of rounds, the last in which the service had a directory under a name that is this machine's
 	recalled bool      // it was stored by an earlier mount
 	flight   *listFlight
 	rounds   uint32 // counts flights
@@ -82,6 +84,9 @@ func newDirectory() *directory {
 // It returns remote.ErrNotExist when there is none. ctx only stops the waiting.
 func (dir *inode) child(ctx context.Context, name string) (*inode, error) {
 	f := dir.fs
+	if dir.owns(name) {
+		return dir.localChild(name)
+	}
 	if dir.listingLife() == 0 {
 		return dir.statChild(ctx, name)
 	}
@@ -133,6 +138,9 @@ func (dir *inode) servesLocked(notBefore time.Time) bool {
 
 // childNow is child for what is known without waiting: nil without an error when it is not. The error is remote.ErrNotExist.
 func (dir *inode) childNow(name string) (*inode, error) {
+	if dir.owns(name) {
+		return dir.localChild(name)
+	}
 	if dir.listingLife() == 0 {
 		return nil, nil
 	}
@@ -189,6 +197,7 @@ func (dir *inode) refresh(ctx context.Context, notBefore time.Time) error {
 // good as there is.
 func (dir *inode) refreshUntil(ctx context.Context, enough func(*listFlight) bool) (*listFlight, error) {
 	dir.recall()
+	dir.loadLocal()
 	notBefore := dir.notBefore()
 	return dir.await(ctx, func() *listFlight { return dir.flightFor(notBefore, false) }, notBefore, enough)
 }
@@ -377,6 +386,12 @@ func (dir *inode) applyLocked(name string, e *remote.Entry, q question) {
 	if dir.reserves(name) {
 		if e != nil {
 			dir.fs.shadowed()
+		}
+		return
+	}
+	if dir.owns(name) {
+		if e != nil && e.IsDir {
+			dir.listing.hides = dir.listing.rounds
 		}
 		return
 	}

@@ -36,6 +36,7 @@ type FS struct {
 
 	paths   *pathLocks
 	tree    tree
+	local   *localOnly
 	files   files
 	dirty   dirtySet
 	uploads uploads
@@ -96,6 +97,7 @@ func (f *FS) untilUnmounted() {
 func newFS(o Options) (*FS, error) {
 	o.setDefaults()
 	f := &FS{opts: o, started: o.Now(), closed: make(chan struct{}), paths: newPathLocks()}
+	f.local = newLocalOnly(o.LocalDir, o.LocalNames)
 	f.purges.round = make(chan struct{}, 1)
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.quota.fs, f.uploads.fs, f.deletes.fs, f.purges.fs, f.feed.fs, f.ahead.fs = f, f, f, f, f, f

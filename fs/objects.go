@@ -40,6 +40,9 @@ func (f *FS) walk(ctx context.Context, p string) (*inode, error) {
 
 // visit is Objects from n on.
 func (n *inode) visit(ctx context.Context, visit func(blockcache.Object) error) error {
+	if n.local {
+		return nil
+	}
 	if !n.isDir() {
 		c := n.file()
 		if c.isLocal() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/teraboxfs/teraboxfs/blockcache"
@@ -78,6 +79,11 @@ type Options struct {
 	FsName             string   // first column of mount(8) and df(1)
 	MountOptions       []string // further options for the kernel
 
+	// LocalDir holds files and directories called like one of LocalNames, patterns as path.Match has them: they are never sent. nil, as in a
+	// mount that is read-only: there are none. It stays the caller's to close.
+	LocalDir   *os.Root
+	LocalNames []string
+
 	Reports []Report // what the mount tells in the directory ReportsDir; none: there is no such directory
 
 	Log *slog.Logger
@@ -99,6 +105,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Staging == nil {
 		o.ReadOnly = true
+	}
+	if o.ReadOnly {
+		o.LocalDir = nil
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -16,6 +16,9 @@ func (f *FS) rename(ctx context.Context, dir *inode, name string, newDir *inode,
 	if flags&^unix.RENAME_NOREPLACE != 0 {
 		return unix.EINVAL
 	}
+	if dir.owns(name) || newDir.owns(newName) {
+		return f.renameLocal(dir, name, newDir, newName, flags&unix.RENAME_NOREPLACE != 0)
+	}
 	if err := checkName(newName); err != nil {
 		return err
 	}
@@ -108,12 +111,15 @@ func (f *FS) renameDir(ctx context.Context, src, dst, newDir *inode, newName str
 			return err
 		}
 	}
+	from, to := src.path(), path.Join(newDir.path(), newName)
 	if err := f.move(src, newDir, newName, false); err != nil {
 		return err
 	}
-	f.tree.mu.Lock()
-	defer f.tree.mu.Unlock()
-	src.renamedLocked(newDir, newName, src.ino)
+	f.local.follow(f, from, to, func() {
+		f.tree.mu.Lock()
+		defer f.tree.mu.Unlock()
+		src.renamedLocked(newDir, newName, src.ino)
+	})
 	return nil
 }
 

@@ -94,7 +94,7 @@ func (dir *inode) recallLocked(anyway bool) {
 
 // recallEntryLocked shows one stored entry, unless this mount knows better. It needs tree.mu.
 func (dir *inode) recallEntryLocked(s storedtree.Entry) {
-	if dir.listing.children[s.Name] != nil || dir.holdsAside(s.Name) || dir.reserves(s.Name) {
+	if dir.listing.children[s.Name] != nil || dir.holdsAside(s.Name) || dir.reserves(s.Name) || dir.owns(s.Name) {
 		return
 	}
 	if _, buried := dir.listing.tombs[s.Name]; buried {

@@ -18,6 +18,9 @@ const asidePrefix = ".teraboxfs-unlinked-"
 
 // unlink removes the file called name from dir.
 func (f *FS) unlink(ctx context.Context, dir *inode, name string) error {
+	if dir.owns(name) {
+		return f.removeLocal(dir, name, false)
+	}
 	n, err := dir.child(ctx, name)
 	if err != nil {
 		return err
@@ -256,6 +259,9 @@ func (c *content) dropIfUnused() {
 
 // rmdir removes the empty directory called name from dir.
 func (f *FS) rmdir(ctx context.Context, dir *inode, name string) error {
+	if dir.owns(name) {
+		return f.removeLocal(dir, name, true)
+	}
 	n, err := dir.child(ctx, name)
 	if err != nil {
 		return err
@@ -283,9 +289,12 @@ func (f *FS) removeDir(ctx context.Context, n *inode) error {
 		return err
 	}
 	f.tree.mu.RLock()
-	empty := len(n.listing.children) == 0
+	empty, hides := n.emptyLocked(), n.listing.hides != 0 && n.listing.hides == n.listing.rounds
 	f.tree.mu.RUnlock()
-	if !empty {
+	if hides {
+		f.opts.Log.Warn("a directory is not removed: the drive has directories in it that --local-only hides", "path", n.path())
+	}
+	if !empty || hides {
 		return errNotEmpty
 	}
 	if err := f.rescueAsides(n); err != nil {
@@ -294,6 +303,7 @@ func (f *FS) removeDir(ctx context.Context, n *inode) error {
 	if err := f.opts.Drive.Remove(f.ctx, at); err != nil && !errors.Is(err, remote.ErrNotExist) {
 		return err
 	}
+	f.local.drop(f, at)
 	f.tree.mu.Lock()
 	defer f.tree.mu.Unlock()
 	if n.parent != nil {
@@ -301,6 +311,16 @@ func (f *FS) removeDir(ctx context.Context, n *inode) error {
 		n.detachLocked()
 	}
 	return nil
+}
+
+// emptyLocked says whether nothing is in the directory but what is on this machine alone. It needs tree.mu.
+func (n *inode) emptyLocked() bool {
+	for _, child := range n.listing.children {
+		if !child.local {
+			return false
+		}
+	}
+	return true
 }
 
 // rescueAsides moves files that wait in a directory for their last close to the one above.

@@ -27,6 +27,10 @@ func (n *inode) xattrs() map[string]string {
 	if i.FsID != 0 {
 		all["fs_id"] = strconv.FormatUint(i.FsID, 10)
 	}
+	if n.local {
+		all["state"] = i.State
+		return all
+	}
 	if i.Dir {
 		if !i.Listed.IsZero() {
 			all["listing_age"] = seconds(n.fs.opts.Now().Sub(i.Listed))

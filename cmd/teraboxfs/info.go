@@ -95,6 +95,8 @@ func stateText(i control.PathInfo) string {
 	switch {
 	case i.State == "committed":
 		return "committed: the drive has it as it is here"
+	case i.State == "local-only":
+		return "local-only: it stays on this machine"
 	case i.State == "" || !i.Kept:
 		return i.State
 	}
@@ -103,7 +105,10 @@ func stateText(i control.PathInfo) string {
 
 // listedText says how old the listing is.
 func listedText(i control.PathInfo) string {
-	if i.Listed == nil {
+	switch {
+	case i.State == "local-only":
+		return ""
+	case i.Listed == nil:
 		return "never"
 	}
 	ago := agoText(time.Since(*i.Listed))

@@ -44,6 +44,7 @@ type settings struct {
 	rapidVerify choice
 	maxFileSize optionalSize
 	deletion    choice
+	localOnly   globs
 
 	// meta
 	dirCache, attrTimeout, entryTimeout, negativeTimeout, poll time.Duration
@@ -151,6 +152,7 @@ func (s *settings) readRows(fs *pflag.FlagSet) {
 }
 
 func (s *settings) writeRows(fs *pflag.FlagSet) {
+	s.localOnly = globs{".DS_Store", "._*", "Thumbs.db", "desktop.ini", ".Trash-*"}
 	fs.StringVar(&s.stateDir, "state-dir", "", "where unsent data is kept (default $XDG_STATE_HOME/teraboxfs)")
 	fs.Var(newChoice(&s.commit, "close", "background"), "commit", "what close() waits for: close is the drive, background this disk")
 	fs.DurationVar(&s.closeWait, "close-wait", 0, "how long close() waits for the drive before this disk will do; 0 is without bound")
@@ -162,6 +164,7 @@ func (s *settings) writeRows(fs *pflag.FlagSet) {
 	fs.Var(newChoice(&s.rapidVerify, "sample", "full"), "rapid-verify", "how much of such a file is read back before it is believed")
 	fs.Var(&s.maxFileSize, "max-file-size", "largest file to accept; auto is the plan's limit")
 	fs.Var(newChoice(&s.deletion, "trash", "purge"), "delete", "where a file goes that is deleted in the mount: the service's recycle bin, or out of that too, for good")
+	fs.Var(&s.localOnly, "local-only", "names of files and directories that stay on this machine: patterns between spaces; \"\" is none")
 }
 
 func (s *settings) metaRows(fs *pflag.FlagSet) {

@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/dustin/go-humanize"
 
@@ -237,3 +239,21 @@ func (a *age) Set(text string) error {
 func (a *age) String() string { return a.text }
 
 func (a *age) Type() string { return "age" }
+
+// globs are patterns of names, as path.Match has them, between spaces or commas.
+type globs []string
+
+func (g *globs) Set(text string) error {
+	patterns := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+	for _, p := range patterns {
+		if _, err := path.Match(p, ""); err != nil || strings.Contains(p, "/") {
+			return fmt.Errorf("%q is not a pattern of names like *.tmp", p)
+		}
+	}
+	*g = patterns
+	return nil
+}
+
+func (g *globs) String() string { return strings.Join(*g, " ") }
+
+func (g *globs) Type() string { return "globs" }

@@ -55,6 +55,7 @@ func TestValuesReadBackWhatTheyPrint(t *testing.T) {
 		"owner":         {new(owner), []string{"0", "1000", "4294967295"}},
 		"choice":        {newChoice(new(choice), "on", "off"), []string{"on", "off"}},
 		"bounded":       {newBounded(new(bounded), 4, 1, 64), []string{"1", "64"}},
+		"globs":         {new(globs), []string{"", ".DS_Store", "._* *.tmp [ab]?"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, text := range tc.texts {
@@ -76,6 +77,7 @@ func TestValuesRefuseWhatTheyAreNot(t *testing.T) {
 		"owner":         {new(owner), []string{"", "-1", "root", "4294967296"}},
 		"choice":        {newChoice(new(choice), "on", "off"), []string{"", "ON", "yes"}},
 		"bounded":       {newBounded(new(bounded), 4, 1, 64), []string{"", "0", "65", "four"}},
+		"globs":         {new(globs), []string{"[", "a/b", ".DS_Store x/*"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, text := range tc.texts {

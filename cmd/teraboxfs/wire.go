@@ -15,6 +15,7 @@ import (
 	"github.com/teraboxfs/teraboxfs/blockcache"
 	"github.com/teraboxfs/teraboxfs/fs"
 	"github.com/teraboxfs/teraboxfs/internal/control"
+	"github.com/teraboxfs/teraboxfs/internal/owndir"
 	"github.com/teraboxfs/teraboxfs/internal/tree"
 	"github.com/teraboxfs/teraboxfs/remote"
 	"github.com/teraboxfs/teraboxfs/writeback"
@@ -30,6 +31,7 @@ type mounted struct {
 	fs         *fs.FS
 	cache      *blockcache.Cache
 	staging    *writeback.Store // nil when read-only
+	local      *os.Root         // of files that stay on this machine; nil: none do
 	tree       *tree.Store      // nil: nothing is kept of the drive
 	promise    string           // what close(2) means here
 	stagingDir string
@@ -62,11 +64,15 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 		if err = a.openStaging(m, sess); err != nil {
 			return m, err
 		}
+		if err = a.openLocal(m, sess); err != nil {
+			return m, err
+		}
 	}
 	options := a.fsOptions(sess)
 	a.openTree(m, sess)
 	options.Cache, options.Staging, options.Tree, options.Offline = m.cache, m.staging, m.tree, sess.offline
 	options.Reports = m.reports(sess)
+	options.LocalDir, options.LocalNames = m.local, a.localOnly
 	if m.fs, err = fs.Mount(dir, options); err != nil {
 		return m, fmt.Errorf("%w: %w", errFuse, err)
 	}
@@ -108,6 +114,21 @@ func (a *app) openStaging(m *mounted, sess *session) error {
 		a.tellOfOtherQueues(m.stagingDir)
 	}
 	return err
+}
+
+// openLocal opens the directory for files of this mount of this account that are never sent (--local-only).
+func (a *app) openLocal(m *mounted, sess *session) error {
+	if len(a.localOnly) == 0 {
+		return nil
+	}
+	state, err := filepath.Abs(a.stateDirectory())
+	if err == nil {
+		m.local, err = owndir.Open(filepath.Join(state, "local", strconv.FormatUint(sess.account.UK, 10), control.ID(m.dir)))
+	}
+	if err != nil {
+		return fmt.Errorf("directory for local files: %w", err)
+	}
+	return nil
 }
 
 // tellOfOtherQueues says what waits in the staging directories of the account's other mount points, which no mount serves.
@@ -187,6 +208,9 @@ func (m *mounted) close() error {
 	var errs []error
 	if m.staging != nil {
 		errs = append(errs, m.staging.Close())
+	}
+	if m.local != nil {
+		errs = append(errs, m.local.Close())
 	}
 	if m.tree != nil {
 		errs = append(errs, m.tree.Close())

@@ -31,7 +31,7 @@ type PathInfo struct {
 	Listed  *time.Time `json:"listed,omitempty"` // when the listing was asked for that shows it, of a directory its own
 	Entries int        `json:"entries,omitempty"`
 
-	State   string     `json:"state,omitempty"` // of a file: "committed", or as in Pending
+	State   string     `json:"state,omitempty"` // "local-only", or of a file "committed" or as in Pending
 	Err     string     `json:"error,omitempty"` // why the last upload ended
 	Kept    bool       `json:"kept,omitempty"`  // unsent, and the next mount sends it
 	NextTry *time.Time `json:"next_try,omitempty"`
