@@ -12,7 +12,7 @@ RCLONE      := github.com/rclone/rclone@v1.76.0
 BENCH       ?= .
 ROUNDS      ?= 3
 
-RACED       ?= TestModel|TestReaders|TestParallelCopies|TestSavePatterns|TestReadOf|TestQueue|TestDeletes|TestShares|TestPassthrough|TestDiskCache
+RACED       ?= TestModel|TestReaders|TestParallelCopies|TestSavePatterns|TestReadOf|TestQueue|TestDeletes|TestShares|TestPassthrough|TestDiskCache|TestLocalOnly|TestInfo|TestRefresh
 
 .PHONY: build demo test race integration crash fuzz bench bench-peers bench-docs lint check clean fuse
 
