@@ -129,7 +129,7 @@ func (s *Server) adminFill(w http.ResponseWriter, r *http.Request) {
 		err = s.fill(p, files)
 	}
 	for i := 0; i < dirs && err == nil; i++ {
-		err = s.fill(fmt.Sprintf("%s/dir%05d", p, i), files)
+		err = s.fill(joinPath(p, fmt.Sprintf("dir%05d", i)), files)
 	}
 	s.adminAnswerInfo(w, p, err)
 }

@@ -252,13 +252,7 @@ func (f *FS) knownLocked(p string) *inode {
 // before it listens.
 func (f *FS) tellKernel(news []place) {
 	for _, at := range news {
-		node := f.rootNode.EmbeddedInode()
-		for name := range strings.SplitSeq(strings.Trim(strings.TrimPrefix(at.dir, f.opts.Root), "/"), "/") {
-			if node != nil && name != "" {
-				node = node.GetChild(name)
-			}
-		}
-		if node != nil {
+		if node := f.kernelNode(at.dir); node != nil {
 			node.NotifyEntry(at.name) // an error says that it has not cached the name
 		}
 	}

@@ -44,6 +44,9 @@ type tree struct {
 
 	unsaved unsaved
 
+	entries int           // names in all directories
+	crowded chan struct{} // has an element when there are more than Options.MaxEntries
+
 	conflicts []string // paths of the conflict copies made, the last maxConflicts
 }
 
@@ -120,6 +123,7 @@ func (dir *inode) attachLocked(name string, n *inode) {
 	}
 	n.parent, n.name, n.asideIn, n.round = dir, name, nil, 0
 	dir.listing.children[name] = n
+	dir.fs.tree.entries++
 	dir.listing.version++
 	if n.isDir() {
 		dir.listing.subdirs = nil
@@ -133,6 +137,7 @@ func (n *inode) detachLocked() {
 		return
 	}
 	delete(n.parent.listing.children, n.name)
+	n.fs.tree.entries--
 	n.parent.listing.version++
 	n.name = n.pathLocked()
 	if n.isDir() {

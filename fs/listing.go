@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/teraboxfs/teraboxfs/remote"
@@ -41,6 +42,8 @@ type directory struct {
 	version  uint64 // counts changes of the names, from 1
 	inKernel uint64 // of the names that the kernel keeps, if any; 0: it has to drop them
 	everKept bool   // it was let keep some
+
+	used atomic.Int64 // when somebody last looked, in Unix nanoseconds
 }
 
 // tomb marks a name that this mount removed.
@@ -111,6 +114,7 @@ func (dir *inode) inKernel() bool {
 		return false
 	}
 	notBefore := dir.notBefore()
+	dir.listing.used.Store(dir.fs.opts.Now().UnixNano())
 	dir.fs.tree.mu.RLock()
 	defer dir.fs.tree.mu.RUnlock()
 	return dir.servesLocked(notBefore) && dir.listing.inKernel == dir.listing.version
@@ -145,6 +149,7 @@ func (dir *inode) childNow(name string) (*inode, error) {
 		return nil, nil
 	}
 	notBefore := dir.notBefore()
+	dir.listing.used.Store(dir.fs.opts.Now().UnixNano())
 	dir.fs.tree.mu.RLock()
 	defer dir.fs.tree.mu.RUnlock()
 	l := dir.listing
@@ -196,6 +201,7 @@ func (dir *inode) refresh(ctx context.Context, notBefore time.Time) error {
 // still on its way, once enough says so. enough is called with tree.mu held. Without a flight the listing in force may serve, or is as
 // good as there is.
 func (dir *inode) refreshUntil(ctx context.Context, enough func(*listFlight) bool) (*listFlight, error) {
+	dir.listing.used.Store(dir.fs.opts.Now().UnixNano())
 	dir.recall()
 	dir.loadLocal()
 	notBefore := dir.notBefore()
@@ -295,6 +301,7 @@ func (dir *inode) landed(flight *listFlight, q question, err error) {
 		dir.finishLocked(flight, q)
 		l.asked, l.failed, l.recalled = flight.asked, time.Time{}, false
 		dir.unsavedLocked()
+		f.crowdLocked()
 	case errors.Is(err, remote.ErrNotExist) && dir.parent != nil && dir.keepsLocked():
 		dir.finishLocked(flight, q) // its commits make it again
 		l.asked, l.failed, flight.err = flight.asked, time.Time{}, nil

@@ -67,6 +67,7 @@ func Mount(dir string, o Options) (*FS, error) {
 	}
 	f.raiseReadAhead(dir)
 	f.spawn(f.retryLoop)
+	f.spawn(f.evictLoop)
 	if f.opts.Feed != nil && f.opts.Poll > 0 {
 		f.spawn(f.feed.follow)
 	}
@@ -107,7 +108,7 @@ func newFS(o Options) (*FS, error) {
 	f.tree.root.listing.mtime = f.started
 	f.tree.mu.Unlock()
 	f.rootNode = &dirNode{n: f.tree.root}
-	f.feed.first = make(chan struct{})
+	f.feed.first, f.tree.crowded = make(chan struct{}), make(chan struct{}, 1)
 	if err := f.recallState(); err != nil {
 		f.cancel()
 		return nil, err

@@ -50,6 +50,8 @@ type Options struct {
 	Tree    *storedtree.Store // listings that outlive the mount; nil: none do
 	Offline bool              // the service cannot be reached as the mount begins: stored listings serve, even those that may lack something
 
+	MaxEntries int // names known at a time, more or less; 0 is half a million
+
 	Root     string // path in the drive that becomes the mount's root; "" is "/"
 	ReadOnly bool
 
@@ -99,6 +101,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.FileMode == 0 {
 		o.FileMode = 0o644
+	}
+	if o.MaxEntries <= 0 {
+		o.MaxEntries = defaultEntries
 	}
 	if o.Uploads <= 0 {
 		o.Uploads = 4

@@ -89,7 +89,7 @@ func (dir *inode) recallLocked(anyway bool) {
 	for _, e := range stored.Entries {
 		dir.recallEntryLocked(e)
 	}
-	l.asked, l.recalled = stored.Asked, true
+	l.asked, l.recalled = stored.Asked, stored.Asked.Before(dir.fs.started)
 }
 
 // recallEntryLocked shows one stored entry, unless this mount knows better. It needs tree.mu.
