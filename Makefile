@@ -63,12 +63,17 @@ bench-peers: fuse bin/peers/rclone
 	$(GO) test -run '^$$' -bench '^BenchmarkPeersWriting$$' -benchtime 1x -timeout 60m $(FLAGS) ./test/integration \
 		-args -rclone=$(CURDIR)/bin/peers/rclone -rounds=$(ROUNDS) | tee -a bin/bench-peers-writing.txt
 	@$(GO) run ./test/bench/table bin/bench-peers-writing.txt
+	@$(GO) run ./test/bench/table -header > bin/bench-peers-walking.txt
+	$(GO) test -run '^$$' -bench '^BenchmarkPeersWalking$$' -benchtime 1x -timeout 60m $(FLAGS) ./test/integration \
+		-args -rclone=$(CURDIR)/bin/peers/rclone -rounds=$(ROUNDS) | tee -a bin/bench-peers-walking.txt
+	@$(GO) run ./test/bench/table bin/bench-peers-walking.txt
 
 # Puts the figures of the last bench and bench-peers into docs/benchmarks.md.
 bench-docs:
 	$(GO) run ./test/bench/table -into docs/benchmarks.md -section mounts bin/bench.txt
 	$(GO) run ./test/bench/table -into docs/benchmarks.md -section peers bin/bench-peers.txt
 	$(GO) run ./test/bench/table -into docs/benchmarks.md -section peers-writing bin/bench-peers-writing.txt
+	$(GO) run ./test/bench/table -into docs/benchmarks.md -section peers-walking bin/bench-peers-walking.txt
 
 # A tool, not a dependency: it is built on its own, and in no go.mod.
 bin/peers/rclone:

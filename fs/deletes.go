@@ -19,7 +19,7 @@ const (
 	deleteSure   = 5 * time.Second        // after this long the service is asked whether it is still the same file
 )
 
-// deletes are files that were unlinked here, in background mode, and go from the service in batches. They are in the journal, so that a
+// deletes are files that were unlinked here and go from the service in batches. They are in the journal, so that a
 // crash does not bring them back.
 //
 // INVARIANT: whatever is about to be done with a path on the service waits for the deletes at and below it (FS.hold).

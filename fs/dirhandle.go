@@ -146,5 +146,10 @@ func (h *dirHandle) Releasedir(context.Context, uint32) {
 	}
 }
 
-// Fsyncdir has nothing to do: changes of names are on the service when they return.
-func (h *dirHandle) Fsyncdir(context.Context, uint32) syscall.Errno { return 0 }
+// Fsyncdir waits for the deletes at and below the directory; other changes of names are on the service when they return.
+func (h *dirHandle) Fsyncdir(ctx context.Context, _ uint32) syscall.Errno {
+	f := h.dir.n.fs
+	waiting, stop := f.patient(ctx)
+	defer stop()
+	return h.dir.errno("fsync", "", f.deletes.settle(waiting, []string{h.dir.n.path()}))
+}

@@ -60,7 +60,7 @@ func (f *FS) removeFile(n *inode) error {
 			n.file().unsave() // a close may have saved it meanwhile
 			return nil
 		}
-	case f.opts.Background && f.deleteBehind(n):
+	case f.opts.Staging != nil && f.deleteBehind(n):
 		return nil
 	default:
 		gone := n.file().occupantAt(n.path())

@@ -170,6 +170,7 @@ func TestTemporaryNames(t *testing.T) {
 	t.Run("three calls", func(t *testing.T) {
 		_, err := os.Stat(m.Path("file"))
 		require.Error(t, err)
+		m.settle()
 		emu.resetCalls()
 		write(".file.Ab3dE6", []byte("data"))
 		require.NoError(t, os.Rename(m.Path(".file.Ab3dE6"), m.Path("file")))

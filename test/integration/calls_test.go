@@ -58,6 +58,7 @@ func TestCallsOfWrites(t *testing.T) {
 			m := mount(t, emu)
 			require.NoError(t, os.WriteFile(m.Path("warm"), []byte("warm"), 0o644))
 			sh(t, m.Dir, "rm warm; ls -l; test -e nothing; cat old")
+			m.settle()
 
 			emu.resetCalls()
 			sh(t, m.Dir, "TMPDIR='"+tempDir(t)+"'; "+tc.script)

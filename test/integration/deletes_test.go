@@ -13,9 +13,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDeletesGoInBatches: in background mode rm -r of a thousand files is tens of calls.
+// TestDeletesGoInBatches: rm -r of a thousand files is tens of calls, in both modes.
 func TestDeletesGoInBatches(t *testing.T) {
 	t.Parallel()
+	for _, mode := range []string{"close", "background"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			deletesGoInBatches(t, mode)
+		})
+	}
+}
+
+func deletesGoInBatches(t *testing.T, mode string) {
 	const dirs, files = 4, 250
 	emu := startEmulator(t)
 	for d := range dirs {
@@ -24,7 +33,7 @@ func TestDeletesGoInBatches(t *testing.T) {
 		}
 	}
 	emu.put("/kept", []byte("kept"))
-	m := mount(t, emu, "--commit=background")
+	m := mount(t, emu, "--commit="+mode)
 	must(t, m.Dir, "find", ".")
 	emu.resetCalls()
 	must(t, m.Dir, "rm", "-r", "tree")
@@ -102,6 +111,10 @@ func TestDeleteThatIsRefused(t *testing.T) {
 	m := mount(t, emu, "--commit=background")
 	emu.setFaults(fault{Endpoint: "filemanager", Action: "errno", Errno: -22})
 	require.NoError(t, os.Remove(m.Path("file")))
+	dir, err := os.Open(m.Dir)
+	require.NoError(t, err)
+	require.NoError(t, dir.Sync()) // waits, and the refusal is not of the directory
+	require.NoError(t, dir.Close())
 	eventually(t, 20*time.Second, "the file again", func() error { _, err := os.Stat(m.Path("file")); return err })
 	require.Contains(t, m.proc.stderr(), "does not delete")
 	emu.setFaults()

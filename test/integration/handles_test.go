@@ -149,6 +149,7 @@ func TestUnlinkDuringCommit(t *testing.T) {
 			})
 			require.NoError(t, os.Remove(m.Path("file")))
 			require.Empty(t, list(t, m.Dir))
+			m.settle()
 			never(t, 1500*time.Millisecond, "the file is gone for good", func() error {
 				if got := emu.names("/"); len(got) > 0 {
 					return fmt.Errorf("the drive has %q", got)

@@ -110,6 +110,7 @@ func TestLocalOnlyChanges(t *testing.T) {
 	requireOnDrive(t, emu, "/sent", []byte("new"))
 	must(t, m.Dir, "mv", "file", "Thumbs.db")
 	requireFile(t, m.Path("Thumbs.db"), []byte("drive"))
+	m.settle()
 	require.Equal(t, []string{"sent"}, emu.names("/"))
 
 	require.NoError(t, os.Mkdir(m.Path(".Trash-1"), 0o755))

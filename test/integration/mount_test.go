@@ -145,6 +145,12 @@ func (m *Mount) Kill9() {
 	})
 }
 
+// settle returns when the drive has everything that was done on the mount.
+func (m *Mount) settle() {
+	m.t.Helper()
+	require.Zero(m.t, teraboxfs(m.t, m.home, "queue", "wait", m.Dir).code)
+}
+
 // PeakRSS returns the most memory the daemon has had resident, in bytes.
 func (m *Mount) PeakRSS() int64 {
 	m.t.Helper()

@@ -110,6 +110,7 @@ func TestStoredTreeOfAKilledMount(t *testing.T) {
 
 	again := mountWith(t, emu, mountSpec{home: m.home, dir: m.Dir})
 	require.Equal(t, []string{"new"}, list(t, again.Path("dir")))
+	again.settle()
 	again.Kill9()
 	stopEmulator(t, emu)
 	off := mountWith(t, emu, mountSpec{home: m.home, dir: m.Dir})
