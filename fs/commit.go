@@ -91,7 +91,7 @@ func (c *content) commitStaged(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	res, err := staged.Commit(ctx, target)
+	res, err := staged.Commit(c.committing(ctx), target)
 	if err != nil && errors.Is(context.Cause(ctx), errAbandoned) && errors.Is(err, context.Canceled) {
 		err = errAbandoned
 	}
@@ -100,6 +100,14 @@ func (c *content) commitStaged(ctx context.Context) error {
 	}
 	c.tellMtime(ctx, at) // it may have been set after target was made
 	return nil
+}
+
+// committing is the key of a context's value: the content whose token its owner holds.
+type committing struct{}
+
+// committing returns a context for who holds the token: reads of the version that is being replaced do not wait for it.
+func (c *content) committing(ctx context.Context) context.Context {
+	return context.WithValue(ctx, committing{}, c)
 }
 
 // takeToken waits for the commit under way.
@@ -141,7 +149,7 @@ func (c *content) commitTo(ctx context.Context, dir *inode, name string, dst *in
 	c.mu.Lock()
 	c.waiters++ // it is not to be given up: somebody waits
 	c.mu.Unlock()
-	res, err := staged.Commit(cause, target)
+	res, err := staged.Commit(c.committing(cause), target)
 	c.mu.Lock()
 	c.waiters--
 	c.mu.Unlock()

@@ -220,14 +220,15 @@ func (v *versionReader) read(ctx context.Context, off int64, do func(*blockcache
 	}
 }
 
-// movedOn waits for a commit under way and says whether e is no longer the committed version, or
+// movedOn waits for a commit under way, unless ctx is that commit's own, and says whether e is no longer the committed version, or
 // no longer at its path: then whoever missed it may look again.
 func (c *content) movedOn(ctx context.Context, e remote.Entry) (bool, error) {
-	select {
-	case c.token <- struct{}{}:
-		<-c.token
-	case <-ctx.Done():
-		return false, ctx.Err()
+	if ctx.Value(committing{}) != c {
+		release, err := c.takeToken(ctx)
+		if err != nil {
+			return false, err
+		}
+		release()
 	}
 	now := c.version()
 	return now.Version() != e.Version() || now.Path != e.Path, nil
