@@ -56,6 +56,28 @@ func (d *feed) covers(now time.Time) (since time.Time, ok bool) {
 	return d.since, !d.since.IsZero() && now.Sub(d.heard) <= 3*d.fs.opts.Poll
 }
 
+// Known says how many names are in memory, and how changes made elsewhere come here: the feed is "followed", "begins", is "absent" at the
+// service, or "off"; heard is when it last answered.
+func (f *FS) Known() (names int, state string, heard time.Time) {
+	f.tree.mu.RLock()
+	names = f.tree.entries
+	f.tree.mu.RUnlock()
+	d := &f.feed
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case f.opts.Feed == nil || f.opts.Poll == 0:
+		state = "off"
+	case d.absent:
+		state = "absent"
+	case d.since.IsZero():
+		state = "begins"
+	default:
+		state = "followed"
+	}
+	return names, state, d.heard
+}
+
 // notBefore is when a listing of the directory must have been asked for to serve now.
 func (dir *inode) notBefore() time.Time {
 	f := dir.fs

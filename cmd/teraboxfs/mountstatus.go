@@ -26,6 +26,10 @@ func (m *mounted) statusOf(sess *session, f *fs.FS) control.Status {
 		s.Pending = append(s.Pending, line)
 	}
 	s.Conflicts = f.Conflicts()
+	names, feed, heard := f.Known()
+	if s.Known = (control.Known{Names: names, Feed: feed}); !heard.IsZero() {
+		s.Known.Heard = &heard
+	}
 	if sess.pace != nil {
 		s.Pace = sess.pace()
 	}

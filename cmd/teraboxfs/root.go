@@ -59,7 +59,7 @@ func (a *app) rootCommand() *cobra.Command {
 	flags.AddFlagSet(a.flags(groupGlobal))
 
 	root.AddCommand(
-		a.mountCommand(), a.umountCommand(), a.mountsCommand(), a.demoCommand(), a.emulatorCommand(),
+		a.mountCommand(), a.umountCommand(), a.mountsCommand(), a.statusCommand(), a.demoCommand(), a.emulatorCommand(),
 		a.cacheCommand(), a.queueCommand(), a.infoCommand(), a.refreshCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.aboutCommand(), a.trashCommand(),
 		a.shareCommand(), a.teraboxdlCommand(), a.versionCommand(),
 	)

@@ -24,6 +24,14 @@ type Status struct {
 	Conflicts  []string  `json:"conflicts,omitempty"` // conflict copies made, paths on the drive
 	Staging    *Staging  `json:"staging,omitempty"`   // nil when read-only
 	Pace       float64   `json:"pace,omitempty"`      // calls a second to the service at most, as it is now; 0: without bound
+	Known      Known     `json:"known"`
+}
+
+// Known is what a mount knows of the drive.
+type Known struct {
+	Names int        `json:"names"`           // of files and directories, in memory
+	Feed  string     `json:"feed"`            // of changes made elsewhere: followed, begins, absent (the service has none), off
+	Heard *time.Time `json:"heard,omitempty"` // when the feed last answered
 }
 
 // QueueStatus is the part of a Status that is about what is not on the drive.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -162,5 +163,39 @@ func TestRefresh(t *testing.T) {
 	emu.setFaults()
 	requireFile(t, m.Path("dir", "same"), []byte("same"))
 	require.NoError(t, unsent.Close())
+	m.Unmount()
+}
+
+// TestStatus: one screen says how a mount is.
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	emu := startEmulator(t)
+	emu.fill("/dir", 0, 3)
+	m := mount(t, emu, "--poll=1s", "--api-rate=5/s")
+	list(t, m.Path("dir"))
+	eventually(t, 20*time.Second, "the feed is followed", func() error {
+		var s struct {
+			Known struct {
+				Names int    `json:"names"`
+				Feed  string `json:"feed"`
+			} `json:"known"`
+			Pace float64 `json:"pace"`
+		}
+		res := teraboxfs(t, m.home, "status", "--json", m.Dir)
+		require.Zero(t, res.code, res.stderr)
+		require.NoError(t, json.Unmarshal([]byte(res.stdout), &s))
+		require.Equal(t, 4, s.Known.Names)
+		require.EqualValues(t, 5, s.Pace)
+		if s.Known.Feed != "followed" {
+			return errors.New(s.Known.Feed)
+		}
+		return nil
+	})
+	res := teraboxfs(t, m.home, "status", m.Dir)
+	require.Zero(t, res.code, res.stderr)
+	for _, want := range []string{m.Dir, "at most 5 a second", "Names known", "followed, last heard"} {
+		require.Contains(t, res.stdout, want)
+	}
+	require.Equal(t, 3, teraboxfs(t, m.home, "status", filepath.Dir(m.Dir)).code)
 	m.Unmount()
 }

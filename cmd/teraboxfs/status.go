@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/teraboxfs/teraboxfs/internal/control"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	var watch bool
+	cmd := a.command("status [MOUNTPOINT]", "Show how a mount is", 0, 1, func(ctx context.Context, args []string) error {
+		daemon, mountpoint, err := a.oneMount(ctx, args)
+		if err != nil {
+			return fail("status", strings.Join(args, ""), err)
+		}
+		return fail("status", mountpoint, a.status(ctx, daemon, watch))
+	})
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "print it again every second, until interrupted")
+	cmd.ValidArgsFunction = a.completeMounts
+	return cmd
+}
+
+// status prints one screen, or with watch one after another.
+func (a *app) status(ctx context.Context, daemon *control.Client, watch bool) error {
+	for {
+		s, err := daemon.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if err := a.printStatus(s); err != nil || !watch {
+			return err
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return nil
+		}
+		if !a.json {
+			a.say(a.out, "")
+		}
+	}
+}
+
+func (a *app) printStatus(s control.Status) error {
+	fields := []field{
+		{"Mount point", s.Mountpoint},
+		{"Source", s.Source + " (" + access(s.ReadOnly) + ")"},
+		{"Process", fmt.Sprintf("%d, version %s, up %s", s.PID, s.Version, humanize.RelTime(s.Started, time.Now(), "", ""))},
+		{"Pending", pendingText(s.Pending)},
+	}
+	if st := s.Staging; st != nil {
+		fields = append(fields, field{"Staging", stagingText(*st)})
+	}
+	if s.Account != "" {
+		fields = append(fields, field{"Requests", paceText(s.Pace)})
+	}
+	fields = append(fields, field{"Names known", strconv.Itoa(s.Known.Names)}, field{"Changes elsewhere", feedText(s.Known)})
+	for _, p := range s.Conflicts {
+		fields = append(fields, field{"Conflict copy", p})
+	}
+	return a.printFields(s, fields...)
+}
+
+// stagingText is the space of unsent data in words.
+func stagingText(s control.Staging) string {
+	text := bytesText(s.Used)
+	if s.Limit > 0 {
+		text += " of " + bytesText(s.Limit)
+	}
+	if s.Waiting > 0 {
+		text += fmt.Sprintf(", %d writers wait for space", s.Waiting)
+	}
+	if s.Paused {
+		text += ", uploads are paused"
+	}
+	return text
+}
+
+// paceText is the present limit of calls in words.
+func paceText(perSecond float64) string {
+	if perSecond == 0 {
+		return "as fast as they come"
+	}
+	return fmt.Sprintf("at most %.3g a second at present", perSecond)
+}
+
+// feedText says how changes made elsewhere come here.
+func feedText(k control.Known) string {
+	switch {
+	case k.Feed == "followed" && k.Heard != nil:
+		return "followed, last heard " + humanize.RelTime(*k.Heard, time.Now(), "ago", "")
+	case k.Feed == "absent":
+		return "seen when directories are listed again; the service does not tell them"
+	case k.Feed == "off":
+		return "seen when directories are listed again"
+	}
+	return "not heard of yet"
+}
