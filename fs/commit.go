@@ -58,6 +58,7 @@ var errAbandoned = errors.New("the upload was given up: the file is being change
 // to send. The error says why the bytes are not on the service; they stay staged, and readable.
 func (c *content) commit(ctx context.Context) error {
 	err := c.commitStaged(ctx)
+	c.node.unsaved() // now that committed has what is there
 	if err == nil {
 		c.letGo()
 	}
@@ -319,6 +320,7 @@ func (c *content) sendMtime(ctx context.Context) {
 	}
 	defer release()
 	c.tellMtime(ctx, at)
+	c.node.unsaved()
 }
 
 // tellMtime creates a clean file, which is at the path at, again with the time that was set here.

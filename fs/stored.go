@@ -30,6 +30,15 @@ func (dir *inode) unsavedLocked() {
 	t.unsaved[dir] = struct{}{}
 }
 
+// unsaved notes that what is to be stored of n has changed.
+func (n *inode) unsaved() {
+	n.fs.tree.mu.Lock()
+	defer n.fs.tree.mu.Unlock()
+	if n.parent != nil {
+		n.parent.unsavedLocked()
+	}
+}
+
 // storeKey is under what the listing of dir is stored, "" for one that the service has given no identity: what another directory has
 // at the path one day must not be taken for it.
 func (dir *inode) storeKey() string {

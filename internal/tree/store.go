@@ -52,6 +52,7 @@ type Store struct {
 
 	mu    sync.Mutex
 	state State
+	lacks bool // a Save failed: what is stored is not all that was known
 }
 
 // Open opens the tree in dir, which exists, or begins one. A damaged file is put aside as tree.db.damaged.
@@ -161,15 +162,21 @@ func (s *Store) Save(changes []Change) error {
 		return nil
 	})
 	if err != nil {
+		s.mu.Lock()
+		s.lacks = true
+		s.mu.Unlock()
 		return fmt.Errorf("store listings in %s: %w", s.dir, err)
 	}
 	return nil
 }
 
-// Close ends the tree in order: everything that was known is in it.
+// Close ends the tree in order: everything that was known is in it, unless a Save has failed.
 func (s *Store) Close() error {
 	err := s.db.Close()
-	if err == nil {
+	s.mu.Lock()
+	lacks := s.lacks
+	s.mu.Unlock()
+	if err == nil && !lacks {
 		err = s.writeState(stateFile{Epoch: s.epoch, State: s.State()})
 	}
 	return err

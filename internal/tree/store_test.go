@@ -75,6 +75,22 @@ func TestWhatAKilledProcessLeavesIsNotTrusted(t *testing.T) {
 	}
 }
 
+// TestWhatCouldNotBeSavedIsNotTrusted: neither is the rest, which may be older than what was lost.
+func TestWhatCouldNotBeSavedIsNotTrusted(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir)
+	require.NoError(t, err)
+	require.NoError(t, s.Save([]Change{{Key: "1", Listing: &sample}}))
+	require.Error(t, s.Save([]Change{{Key: "", Listing: &sample}})) // bbolt takes no empty key
+	require.NoError(t, s.Close())
+	s, err = Open(dir)
+	require.NoError(t, err)
+	defer s.Close()
+	l, ok := s.Listing("1")
+	require.True(t, ok)
+	require.False(t, l.Trusted)
+}
+
 func TestDamagedFilesAreNoObstacle(t *testing.T) {
 	for _, name := range []string{dataName, stateName} {
 		dir := t.TempDir()
