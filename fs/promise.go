@@ -56,16 +56,6 @@ func (c *content) unsave() {
 	}
 }
 
-// keepPromise saves a file again that was to lose its name and did not.
-func (c *content) keepPromise() {
-	if !c.node.fs.opts.Background {
-		return
-	}
-	if err := c.save(c.node.fs.ctx); err != nil {
-		c.node.fs.opts.Log.Error("neither removed nor safe from a crash", "path", c.node.path(), "err", err)
-	}
-}
-
 // saveAgain follows the file to another path, if there is a promise to keep.
 func (c *content) saveAgain() {
 	staged := c.stagedOrNil()

@@ -45,19 +45,19 @@ func (f *FS) unlink(ctx context.Context, dir *inode, name string) error {
 }
 
 // removeFile takes the file from the service and from the tree; its path is held. Bytes that an
-// open handle may still want are moved aside first.
+// open handle may still want are moved aside first. What the journal has of the file goes last: until the version on the service is
+// gone, or sure to go, a crash must not leave that in its place.
 func (f *FS) removeFile(n *inode) error {
 	if err := n.file().learnOccupant(f.ctx); err != nil {
 		return err
 	}
 	fsID, needed := n.file().needsService()
-	n.file().unsave() // a crash must not bring it back once it is gone
 	var err error
 	switch {
 	case fsID == 0:
 	case needed:
 		if err = f.setAside(n); err == nil {
-			n.file().unsave() // a close may have saved it meanwhile
+			n.file().unsave()
 			return nil
 		}
 	case f.opts.Staging != nil && f.deleteBehind(n):
@@ -69,7 +69,6 @@ func (f *FS) removeFile(n *inode) error {
 		}
 	}
 	if err != nil && !errors.Is(err, remote.ErrNotExist) {
-		n.file().keepPromise()
 		return err
 	}
 	f.tree.mu.Lock()

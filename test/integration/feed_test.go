@@ -59,6 +59,10 @@ func TestChangesMadeElsewhereShow(t *testing.T) {
 		}
 		return nil
 	})
+	eventually(t, 5*time.Second, "the kernel forgets that there was no such name", func() error {
+		_, err := os.Stat(m.Path("dir", "made"))
+		return err
+	})
 	requireFile(t, m.Path("dir", "made"), []byte("new"))
 	requireFile(t, m.Path("dir", "changed"), []byte("longer than before"))
 	_, err = os.Stat(m.Path("dir", "deleted"))

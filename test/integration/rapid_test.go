@@ -241,6 +241,7 @@ func TestManageSurvives(t *testing.T) {
 
 			emu.setFaults(tc.rule)
 			require.NoError(t, os.Remove(m.Path("dir", "renamed")))
+			m.settle()
 			emu.requireFired()
 			require.Empty(t, emu.names("/dir"))
 			entries, err := os.ReadDir(m.Path("dir"))
