@@ -20,10 +20,17 @@ type queueLine struct {
 	Kept  bool   `json:"kept"`
 }
 
-// queue asks the daemon what is pending.
+// queue asks the daemon what is pending. A mount that has just become usable may need a moment more to be asked.
 func (m *Mount) queue() map[string]queueLine {
 	m.t.Helper()
 	res := teraboxfs(m.t, m.home, "queue", "list", "--json", m.Dir)
+	for range 20 {
+		if res.code != 3 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+		res = teraboxfs(m.t, m.home, "queue", "list", "--json", m.Dir)
+	}
 	require.Zero(m.t, res.code, res.stderr)
 	var status struct {
 		Pending []queueLine `json:"pending"`
