@@ -34,15 +34,30 @@ func (r *Reader) refusals() int {
 }
 
 // handOut notes that a read is about to return bytes of the object, and reports false when the content
-// was refused since the read began.
-func (r *Reader) handOut(refusals int) bool {
+// was refused since the read began. The error is ErrContent when it was refused after an earlier read of the Reader
+// had returned some of it, and nobody has told yet: whoever was waiting at that moment has been.
+func (r *Reader) handOut(refusals int) (ok bool, err error) {
 	r.cache.mu.Lock()
 	defer r.cache.mu.Unlock()
-	if r.entry.refusals != refusals {
-		return false
+	if r.given && r.givenAt != r.entry.refusals {
+		r.given = false
+		return false, ErrContent
 	}
-	r.entry.delivered = r.entry.delivered || r.entry.doubtful()
-	return true
+	if r.entry.refusals != refusals {
+		return false, nil
+	}
+	r.given, r.givenAt = r.entry.doubtful(), refusals
+	r.entry.delivered = r.entry.delivered || r.given
+	return true, nil
+}
+
+// told notes that a read fails with err: if that says that the content was wrong, it is not said again.
+func (r *Reader) told(err error) {
+	if errors.Is(err, ErrContent) {
+		r.cache.mu.Lock()
+		r.given = false
+		r.cache.mu.Unlock()
+	}
 }
 
 // closes reports whether grain i, which f brings, is the last that is missing of an object still to be

@@ -96,3 +96,21 @@ func TestDoubtfulContentStaysInMemory(t *testing.T) {
 	settled(c)
 	assert.Zero(t, c.Stats().Disk.Used)
 }
+
+// Who was given wrong bytes hears of it with its next read, also when somebody else brought the last ones, and was told.
+func TestWrongContentIsToldToEveryReader(t *testing.T) {
+	const size = 3 * grainLen
+	b := &lying{newBank(size), 1 << 30}
+	c := newCache(t, Config{ReadAhead: NoReadAhead})
+	early, late := open(t, c, b.checked()), open(t, c, b.checked())
+	_, err := early.ReadAt(context.Background(), make([]byte, 2*grainLen), 0)
+	require.NoError(t, err)
+	_, err = late.ReadAt(context.Background(), make([]byte, grainLen), 2*grainLen)
+	require.ErrorIs(t, err, ErrContent)
+	_, err = early.ReadAt(context.Background(), make([]byte, grainLen), 2*grainLen)
+	require.ErrorIs(t, err, ErrContent)
+	b.lies = 0
+	_, err = early.ReadAt(context.Background(), make([]byte, size), 0) // with what came for the read before
+	require.ErrorIs(t, err, ErrContent)
+	readBack(t, early, b.bank, 0, size)
+}

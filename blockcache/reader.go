@@ -24,6 +24,8 @@ type Reader struct {
 
 	// Guarded by cache.mu.
 	closed   bool
+	given    bool // it has returned bytes that nobody has confirmed, when the object had been refused givenAt times
+	givenAt  int
 	sessions [2]session
 	probe    session // owns what is read at the end of the file; has no place and no window
 }
@@ -61,9 +63,17 @@ func (r *Reader) read(ctx context.Context, out *output, off int64) (int, error) 
 	for out.n < want.Len {
 		part := blocks.Span{Off: off + out.n, Len: min(want.Len-out.n, int64(blockSize))}
 		if err := r.readPart(&c, out, part); err != nil {
+			r.told(err)
 			return int(out.n), fmt.Errorf("read object %q bytes %s: %w", r.obj.Key, part, err)
 		}
-		if out.n == want.Len && !r.handOut(refusals) { // what is there already may be wrong
+		if out.n < want.Len {
+			continue
+		}
+		switch ok, err := r.handOut(refusals); {
+		case err != nil:
+			out.restart()
+			return 0, fmt.Errorf("read object %q: %w", r.obj.Key, err)
+		case !ok: // what is there already may be wrong
 			out.restart()
 			refusals, c.left = r.refusals(), want.Len
 		}
