@@ -55,6 +55,10 @@ func (f *FS) evict() (again bool) {
 			f.tree.mu.Unlock()
 			return false
 		}
+		if dir.listing.used.Load() >= f.opts.Now().Add(-evictGrace).UnixNano() {
+			f.tree.mu.Unlock()
+			continue // somebody has looked meanwhile
+		}
 		if known := f.kernelNode(dir.pathLocked()); known != nil && len(known.Children()) > 0 {
 			held = append(held, dir)
 		} else {
@@ -75,7 +79,7 @@ func (f *FS) leastUsed() []*inode {
 	var all []candidate
 	var visit func(dir *inode)
 	visit = func(dir *inode) {
-		if used := dir.listing.used.Load(); used < limit && !dir.listing.asked.IsZero() && !dir.guest {
+		if used := dir.listing.used.Load(); used < limit && !dir.listing.asked.IsZero() && !dir.guest && !dir.local {
 			all = append(all, candidate{dir, used})
 		}
 		for _, n := range dir.listing.children {
@@ -102,7 +106,7 @@ func (dir *inode) evictLocked() {
 		return
 	}
 	for _, n := range l.children {
-		if !n.isForgettableLocked() {
+		if n.local || !n.isForgettableLocked() {
 			return
 		}
 	}
@@ -150,7 +154,10 @@ func (f *FS) askToForget(dirs []*inode) bool {
 		if node == nil {
 			continue
 		}
-		for name := range node.Children() {
+		for name, child := range node.Children() {
+			if child.IsDir() {
+				continue // somebody may be in it, or have mounted something there
+			}
 			if told++; told > evictTold {
 				return true
 			}

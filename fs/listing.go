@@ -193,6 +193,7 @@ func (dir *inode) statChild(ctx context.Context, name string) (*inode, error) {
 // refresh makes sure that the listing in force was asked for at notBefore or later. An error
 // leaves the old listing as it was.
 func (dir *inode) refresh(ctx context.Context, notBefore time.Time) error {
+	dir.listing.used.Store(dir.fs.opts.Now().UnixNano())
 	_, err := dir.await(ctx, func() *listFlight { return dir.flightFor(notBefore, true) }, notBefore, func(*listFlight) bool { return false })
 	return err
 }
@@ -299,6 +300,7 @@ func (dir *inode) landed(flight *listFlight, q question, err error) {
 	switch {
 	case err == nil:
 		dir.finishLocked(flight, q)
+		l.used.Store(f.opts.Now().UnixNano()) // who waits for it has not looked yet
 		l.asked, l.failed, l.recalled = flight.asked, time.Time{}, false
 		dir.unsavedLocked()
 		f.crowdLocked()
@@ -432,6 +434,7 @@ func (dir *inode) applyLocked(name string, e *remote.Entry, q question) {
 	n = dir.fs.newInodeLocked(e.FsID, e.IsDir)
 	if e.IsDir {
 		n.listing.mtime = e.Mtime()
+		n.listing.stale = dir.fs.opts.Now() // it may have been elsewhere, where no change of it was heard of: what is stored is old
 	} else {
 		n.load(*e)
 	}

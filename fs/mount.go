@@ -49,6 +49,8 @@ type FS struct {
 
 	shadow sync.Once // of shadowed
 
+	savingTree sync.Mutex // held while listings are stored; before tree.mu
+
 	spawnMu sync.Mutex
 	ending  bool        // guarded by spawnMu: no new goroutines
 	drained atomic.Bool // whoever unmounts has drained before

@@ -99,6 +99,7 @@ func (dir *inode) recallLocked(anyway bool) {
 		dir.recallEntryLocked(e)
 	}
 	l.asked, l.recalled = stored.Asked, stored.Asked.Before(dir.fs.started)
+	dir.fs.crowdLocked()
 }
 
 // recallEntryLocked shows one stored entry, unless this mount knows better. It needs tree.mu.
@@ -112,7 +113,9 @@ func (dir *inode) recallEntryLocked(s storedtree.Entry) {
 	n := dir.fs.newInodeLocked(s.ID, s.Dir)
 	if s.Ino != 0 {
 		n.ino = s.Ino
-		dir.fs.tree.nextIno = max(dir.fs.tree.nextIno, s.Ino-localInoBase)
+		if s.Ino >= localInoBase {
+			dir.fs.tree.nextIno = max(dir.fs.tree.nextIno, s.Ino-localInoBase)
+		}
 	}
 	if s.Dir {
 		n.listing.mtime = timeOrZero(s.LocalMtime)
@@ -144,6 +147,8 @@ func (f *FS) saveTree() {
 	if f.opts.Tree == nil {
 		return
 	}
+	f.savingTree.Lock()
+	defer f.savingTree.Unlock()
 	f.tree.mu.Lock()
 	dirs := f.tree.unsaved
 	f.tree.unsaved = nil
@@ -152,6 +157,11 @@ func (f *FS) saveTree() {
 	save := func() {
 		if err := f.opts.Tree.Save(changes); err != nil {
 			f.opts.Log.Warn("directories are not kept for the next start", "err", err)
+			f.tree.mu.Lock()
+			for dir := range dirs {
+				dir.unsavedLocked()
+			}
+			f.tree.mu.Unlock()
 		}
 		changes = nil
 	}

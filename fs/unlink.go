@@ -288,7 +288,8 @@ func (f *FS) removeDir(ctx context.Context, n *inode) error {
 		return err
 	}
 	f.tree.mu.RLock()
-	empty, hides := n.emptyLocked(), n.listing.hides != 0 && n.listing.hides == n.listing.rounds
+	forgotten := err == nil && n.listing.asked.IsZero() // meanwhile: what is in it is not known
+	empty, hides := n.emptyLocked() && !forgotten, n.listing.hides != 0 && n.listing.hides == n.listing.rounds
 	f.tree.mu.RUnlock()
 	if hides {
 		f.opts.Log.Warn("a directory is not removed: the drive has directories in it that --local-only hides", "path", n.path())

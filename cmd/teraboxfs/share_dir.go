@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"iter"
 	"path"
 	"strings"
@@ -46,13 +47,24 @@ func (a *app) withShares(ctx context.Context, sess *session) (*session, error) {
 		sess.below = min(savedListing, a.dirCache)
 	}
 	sess.fetcher = func(l fs.Located) blockcache.Fetcher {
-		if l.Entry().FsID&savedMark != 0 {
-			return saved.files.fetcher(l)
-		}
-		return below(l)
+		return fetcherFunc(func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
+			if l.Entry().FsID&savedMark != 0 {
+				return saved.files.fetcher(l).Fetch(ctx, off, n)
+			}
+			return below(l).Fetch(ctx, off, n)
+		})
 	}
 	sess.closers = append(sess.closers, saved.files.close)
 	return sess, nil
+}
+
+// fetcherFunc is a blockcache.Fetcher. Where the bytes come from is decided when they are wanted: a fetcher is made under locks that a
+// path may not be asked for under.
+type fetcherFunc func(ctx context.Context, off, n int64) (io.ReadCloser, error)
+
+// Fetch implements blockcache.Fetcher.
+func (f fetcherFunc) Fetch(ctx context.Context, off, n int64) (io.ReadCloser, error) {
+	return f(ctx, off, n)
 }
 
 // checkSharesDir returns nil for the name of a directory.
