@@ -20,7 +20,7 @@
 // # Reading the source
 //
 // dir.go and file.go hold the operations on nodes, handle.go and dirhandle.go those on open
-// files and directories; inode.go is the tree; listing.go keeps it in step with the service;
+// files and directories; inode.go is the tree; listing.go keeps it in step with the service, listflight.go asks, snapshot.go shows;
 // content.go is the life of a file's bytes; rename.go and unlink.go change names; commit.go
 // sends content and retry.go sends it again; localonly.go and localnode.go are what is never sent,
 // reports.go what is only told; errno.go is the one place that turns errors into
@@ -32,14 +32,19 @@
 //     changes of names; two holders conflict when one path is the other or above it.
 //  2. content.token: one commit of a file at a time. Held over the network.
 //  3. localOnly.mu: where the local entries are. Held over this machine's disk.
-//  4. FS.tree.mu: names, parents and listings. Never held over the network.
-//  5. content.mu: one file's state. Never held over the network.
+//  4. FS.savingTree: listings are being stored. Held over this machine's disk.
+//  5. FS.tree.mu: names, parents and listings. Never held over the network.
+//  6. content.mu: one file's state. Never held over the network.
+//
+// Under all of them are leaves: files.mu, feed.mu, walkAhead.mu, statters.mu, uploads.mu, dirtySet.mu.
 //
 // # Goroutines
 //
 // FS owns them all: one for each commit under way (commit.go), one that tries failed commits
-// again (retry.go), one for each refresh of the quota (statfs.go), listings (listing.go), one while deleted
-// files are to leave the recycle bin (purge.go). They run on the context that Unmount cancels, and FS.Wait
+// again (retry.go), one for each refresh of the quota (statfs.go), listings (listflight.go), one while deleted
+// files are to leave the recycle bin (purge.go), one while unlinked files are to be deleted (deletes.go), those that send files nobody
+// waits for (uploads.go), one that follows what others change (feed.go), one that stores listings (stored.go), one that forgets
+// them (evict.go). They run on the context that Unmount cancels, and FS.Wait
 // returns after the last has ended.
 // A FUSE request's context only stops that caller's waiting.
 package fs

@@ -3,7 +3,6 @@ package fs
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -106,7 +105,7 @@ func (dir *inode) evictLocked() {
 		return
 	}
 	for _, n := range l.children {
-		if n.local || !n.isForgettableLocked() {
+		if !n.isForgettableLocked() {
 			return
 		}
 	}
@@ -122,6 +121,9 @@ func (dir *inode) evictLocked() {
 
 // isForgettableLocked says whether n is no more than what a listing says of it. It needs tree.mu.
 func (n *inode) isForgettableLocked() bool {
+	if n.local {
+		return false
+	}
 	if n.isDir() {
 		l := n.listing
 		return !n.guest && l.flight == nil && l.asked.IsZero() && len(l.children)+len(l.tombs)+len(l.asides) == 0
@@ -138,10 +140,11 @@ func (n *inode) isForgettableLocked() bool {
 // kernelNode returns go-fuse's node of the directory at a path of the drive, nil when the kernel does not know it.
 func (f *FS) kernelNode(p string) *fusefs.Inode {
 	node := f.rootNode.EmbeddedInode()
-	for name := range strings.SplitSeq(strings.Trim(strings.TrimPrefix(p, f.opts.Root), "/"), "/") {
-		if node != nil && name != "" {
-			node = node.GetChild(name)
+	for name := range f.namesTo(p) {
+		if node == nil {
+			return nil
 		}
+		node = node.GetChild(name)
 	}
 	return node
 }

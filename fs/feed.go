@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path"
-	"strings"
 	"sync"
 	"time"
 
@@ -254,10 +253,7 @@ func (f *FS) knownLocked(p string) *inode {
 		return nil
 	}
 	n := f.tree.root
-	for name := range strings.SplitSeq(strings.TrimPrefix(p[len(strings.TrimSuffix(f.opts.Root, "/")):], "/"), "/") {
-		if name == "" {
-			continue
-		}
+	for name := range f.namesTo(p) {
 		if n == nil || !n.isDir() {
 			return nil
 		}

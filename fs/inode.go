@@ -1,7 +1,9 @@
 package fs
 
 import (
+	"iter"
 	"path"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -85,6 +87,17 @@ func (n *inode) pathLocked() string {
 		return n.fs.opts.Root
 	default: // never the path of something else: whoever is about to ask the service may not have noticed
 		return path.Join("/", n.name)
+	}
+}
+
+// namesTo yields the names on the way from the mounted root to p, a path of the drive there or below it.
+func (f *FS) namesTo(p string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for name := range strings.SplitSeq(strings.TrimPrefix(p, f.opts.Root), "/") {
+			if name != "" && !yield(name) {
+				return
+			}
+		}
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"path"
-	"runtime/debug"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -13,14 +11,9 @@ import (
 	"github.com/teraboxfs/teraboxfs/remote"
 )
 
-const (
-	// listingLag is how long the service's listings are believed to trail behind its changes:
-	// new entries "may show up some seconds late" (docs/protocol.md#list).
-	listingLag = 5 * time.Second
-	// staleRetry is how long a listing that could not be renewed goes on being used before the
-	// service is asked again.
-	staleRetry = 5 * time.Second
-)
+// listingLag is how long the service's listings are believed to trail behind its changes:
+// new entries "may show up some seconds late" (docs/protocol.md#list).
+const listingLag = 5 * time.Second
 
 // directory is what is known of a directory's entries. All of it is guarded by fs.tree.mu.
 type directory struct {
@@ -52,19 +45,6 @@ type tomb struct {
 	pending bool   // it is still to be deleted: until then it is hidden
 	change  uint64 // tree.seq at the removal
 	until   time.Time
-}
-
-// listFlight is one listing on its way, shared by all who wait for it. Its pages show as they come.
-type listFlight struct {
-	asked time.Time
-	ahead bool   // nobody waits for it yet
-	round uint32 // marks what its pages have shown
-	done  chan struct{}
-	err   error // valid once done is closed
-
-	// Guarded by fs.tree.mu.
-	shown []dirEntry    // in the service's order
-	grew  chan struct{} // closed, and another in its place, when shown has grown
 }
 
 // question is when something was asked of the service, to weigh the answer against what this
@@ -99,40 +79,23 @@ func (dir *inode) child(ctx context.Context, name string) (*inode, error) {
 	})
 	f.tree.mu.RLock()
 	defer f.tree.mu.RUnlock()
-	if n := dir.listing.children[name]; n != nil {
-		return n, nil // also when the listing could not be renewed: what was known stays usable
-	}
-	if err != nil {
+	n, absent := dir.childLocked(name)
+	if n == nil && err != nil {
 		return nil, err
+	}
+	return n, absent // what was known stays usable when the listing could not be renewed
+}
+
+// childLocked is child for what is known, and the error remote.ErrNotExist. It needs tree.mu.
+func (dir *inode) childLocked(name string) (*inode, error) {
+	if n := dir.listing.children[name]; n != nil {
+		return n, nil
 	}
 	return nil, remote.ErrNotExist
 }
 
-// inKernel says whether the kernel has the directory's names as they are, and may go on using them.
-func (dir *inode) inKernel() bool {
-	if dir.listingLife() == 0 {
-		return false
-	}
-	notBefore := dir.notBefore()
-	dir.listing.used.Store(dir.fs.opts.Now().UnixNano())
-	dir.fs.tree.mu.RLock()
-	defer dir.fs.tree.mu.RUnlock()
-	return dir.servesLocked(notBefore) && dir.listing.inKernel == dir.listing.version
-}
-
-// forgetOlder has the next reader replace what the kernel keeps, when it is given names of a state that is not that of now: two readers
-// at a time fill one place in it.
-func (dir *inode) forgetOlder(version uint64) {
-	f, l := dir.fs, dir.listing
-	f.tree.mu.RLock()
-	older := version != l.version && l.inKernel != 0
-	f.tree.mu.RUnlock()
-	if older {
-		f.tree.mu.Lock()
-		l.inKernel = 0
-		f.tree.mu.Unlock()
-	}
-}
+// lookedAt keeps the directory from being forgotten for a while.
+func (dir *inode) lookedAt() { dir.listing.used.Store(dir.fs.opts.Now().UnixNano()) }
 
 // servesLocked says whether the listing in force serves as it is, when it has to be asked for at notBefore or later. It needs tree.mu.
 func (dir *inode) servesLocked(notBefore time.Time) bool {
@@ -149,17 +112,13 @@ func (dir *inode) childNow(name string) (*inode, error) {
 		return nil, nil
 	}
 	notBefore := dir.notBefore()
-	dir.listing.used.Store(dir.fs.opts.Now().UnixNano())
+	dir.lookedAt()
 	dir.fs.tree.mu.RLock()
 	defer dir.fs.tree.mu.RUnlock()
-	l := dir.listing
 	if !dir.servesLocked(notBefore) {
 		return nil, nil
 	}
-	if n := l.children[name]; n != nil {
-		return n, nil
-	}
-	return nil, remote.ErrNotExist
+	return dir.childLocked(name)
 }
 
 // statChild asks the service for one entry.
@@ -184,208 +143,7 @@ func (dir *inode) statChild(ctx context.Context, name string) (*inode, error) {
 	} else {
 		dir.applyLocked(name, &e, q)
 	}
-	if n := dir.listing.children[name]; n != nil {
-		return n, nil
-	}
-	return nil, remote.ErrNotExist
-}
-
-// refresh makes sure that the listing in force was asked for at notBefore or later. An error
-// leaves the old listing as it was.
-func (dir *inode) refresh(ctx context.Context, notBefore time.Time) error {
-	dir.listing.used.Store(dir.fs.opts.Now().UnixNano())
-	_, err := dir.await(ctx, func() *listFlight { return dir.flightFor(notBefore, true) }, notBefore, func(*listFlight) bool { return false })
-	return err
-}
-
-// refreshUntil brings the listing to where it may serve now, for callers to whom the first pages may be enough: it returns the flight,
-// still on its way, once enough says so. enough is called with tree.mu held. Without a flight the listing in force may serve, or is as
-// good as there is.
-func (dir *inode) refreshUntil(ctx context.Context, enough func(*listFlight) bool) (*listFlight, error) {
-	dir.listing.used.Store(dir.fs.opts.Now().UnixNano())
-	dir.recall()
-	dir.loadLocal()
-	notBefore := dir.notBefore()
-	return dir.await(ctx, func() *listFlight { return dir.flightFor(notBefore, false) }, notBefore, enough)
-}
-
-// await waits for the flights that next returns, until there is none to wait for.
-func (dir *inode) await(ctx context.Context, next func() *listFlight, notBefore time.Time, enough func(*listFlight) bool) (*listFlight, error) {
-	f := dir.fs
-	for {
-		flight := next()
-		if flight == nil {
-			return nil, nil
-		}
-		// A flight that left before this caller came may have missed what it is to see.
-		timely := !flight.asked.Before(notBefore)
-		for landed := false; !landed; {
-			f.tree.mu.RLock()
-			grew, satisfied := flight.grew, timely && enough(flight)
-			f.tree.mu.RUnlock()
-			if satisfied {
-				return flight, nil
-			}
-			select {
-			case <-flight.done:
-				landed = true
-			case <-grew:
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		}
-		if flight.err != nil || timely {
-			return nil, flight.err
-		}
-	}
-}
-
-// flightFor returns the flight under way, or a new one, to be waited for: nil when the listing in force was asked for at notBefore or
-// later or, unless strict, when the last attempt to renew it failed; then another is made behind, after a while.
-func (dir *inode) flightFor(notBefore time.Time, strict bool) *listFlight {
-	f := dir.fs
-	f.tree.mu.Lock()
-	defer f.tree.mu.Unlock()
-	l := dir.listing
-	if notBefore.Before(l.stale) {
-		notBefore = l.stale
-	}
-	lenient := !strict && dir.knownLocked() && !l.failed.IsZero()
-	if !l.asked.IsZero() && !l.asked.Before(notBefore) || lenient && f.opts.Now().Sub(l.failed) < staleRetry {
-		return nil
-	}
-	dir.startFlightLocked(false)
-	if lenient {
-		return nil
-	}
-	return l.flight
-}
-
-// startFlightLocked has the directory listed, unless that is under way; ahead says that nobody waits for it. It needs tree.mu.
-func (dir *inode) startFlightLocked(ahead bool) {
-	f, l := dir.fs, dir.listing
-	if l.flight != nil {
-		return
-	}
-	l.rounds++
-	flight := &listFlight{asked: f.opts.Now(), ahead: ahead, round: l.rounds, done: make(chan struct{}), grew: make(chan struct{})}
-	l.flight = flight
-	q := question{seq: f.tree.seq, at: flight.asked, lags: true}
-	f.spawn(func(ctx context.Context) { dir.list(ctx, flight, q) })
-}
-
-// largeListing is how many entries make a listing whose remains are worth giving back to the system at once.
-const largeListing = 20_000
-
-// list is the body of a flight.
-func (dir *inode) list(ctx context.Context, flight *listFlight, q question) {
-	if flight.ahead {
-		ctx = remote.Unhurried(ctx)
-	}
-	err := dir.fetch(ctx, flight, q)
-	dir.landed(flight, q, err)
-	if len(flight.shown) >= largeListing {
-		debug.FreeOSMemory()
-	}
-}
-
-// landed takes over the outcome of a flight, and tells who waits.
-func (dir *inode) landed(flight *listFlight, q question, err error) {
-	f := dir.fs
-	f.tree.mu.Lock()
-	defer f.tree.mu.Unlock()
-	l := dir.listing
-	l.flight = nil
-	flight.err = err
-	switch {
-	case err == nil:
-		dir.finishLocked(flight, q)
-		l.used.Store(f.opts.Now().UnixNano()) // who waits for it has not looked yet
-		l.asked, l.failed, l.recalled = flight.asked, time.Time{}, false
-		dir.unsavedLocked()
-		f.crowdLocked()
-	case errors.Is(err, remote.ErrNotExist) && dir.parent != nil && dir.keepsLocked():
-		dir.finishLocked(flight, q) // its commits make it again
-		l.asked, l.failed, flight.err = flight.asked, time.Time{}, nil
-	case errors.Is(err, remote.ErrNotExist) && dir.parent != nil:
-		dir.parent.applyLocked(dir.name, nil, q)
-	default:
-		l.failed = f.opts.Now()
-		dir.recallLocked(true)
-		if !l.asked.IsZero() {
-			f.opts.Log.Warn("directory could not be listed again; the last listing stays in use",
-				"path", dir.pathLocked(), "err", err)
-		}
-	}
-	close(flight.done)
-}
-
-// fetch shows every entry of the directory, wherever it is renamed to meanwhile.
-func (dir *inode) fetch(ctx context.Context, flight *listFlight, q question) error {
-	for {
-		p := dir.path()
-		err := dir.fetchAt(ctx, p, flight, q)
-		if errors.Is(err, remote.ErrNotExist) && dir.path() != p {
-			continue
-		}
-		return err
-	}
-}
-
-// fetchAt shows every entry of the directory, which is at p, page by page; the first of two equal names wins. A name longer than Linux
-// takes is left out: the kernel would fail the whole listing for it.
-func (dir *inode) fetchAt(ctx context.Context, p string, flight *listFlight, q question) error {
-	f, hidden := dir.fs, 0
-	for page, err := range f.opts.Drive.List(ctx, p) {
-		if err != nil {
-			return err
-		}
-		f.tree.mu.Lock()
-		hidden += dir.showLocked(page, flight, q)
-		f.tree.mu.Unlock()
-	}
-	if hidden > 0 {
-		f.opts.Log.Warn("names longer than 255 bytes are not shown", "path", p, "entries", hidden)
-	}
-	return nil
-}
-
-// showLocked brings the children in line with one page, and tells who waits for it. It returns how many names were too long. It needs
-// tree.mu.
-func (dir *inode) showLocked(page []remote.Entry, flight *listFlight, q question) (hidden int) {
-	l := dir.listing
-	for i := range page {
-		name := page[i].Name()
-		if len(name) > maxName {
-			hidden++
-			continue
-		}
-		if n := l.children[name]; n != nil && n.round == flight.round {
-			continue
-		}
-		dir.applyLocked(name, &page[i], q)
-		if n := l.children[name]; n != nil {
-			n.round = flight.round
-			flight.shown = append(flight.shown, dirEntry{n.name, n})
-		}
-	}
-	close(flight.grew)
-	flight.grew = make(chan struct{})
-	return hidden
-}
-
-// finishLocked ends a listing that has shown all: other children are gone. It needs tree.mu.
-func (dir *inode) finishLocked(flight *listFlight, q question) {
-	for name, t := range dir.listing.tombs {
-		if !t.pending && q.at.After(t.until) && q.seq >= t.change {
-			delete(dir.listing.tombs, name)
-		}
-	}
-	for name, n := range dir.listing.children {
-		if n.round != flight.round {
-			dir.applyLocked(name, nil, q)
-		}
-	}
+	return dir.childLocked(name)
 }
 
 // applyLocked brings the child called name in line with the service's answer to q; e is nil when
@@ -474,84 +232,4 @@ func (dir *inode) has(name string, n *inode) bool {
 	dir.fs.tree.mu.RLock()
 	defer dir.fs.tree.mu.RUnlock()
 	return dir.listing.children[name] == n
-}
-
-// dirEntry is one line of a directory's snapshot.
-type dirEntry struct {
-	name string
-	node *inode
-}
-
-// entries returns the directory's children in a stable order, listing it first where what is
-// known is older than the directory cache allows.
-func (dir *inode) entries(ctx context.Context) ([]dirEntry, error) {
-	_, err := dir.refreshUntil(ctx, func(*listFlight) bool { return false })
-	if err != nil && !dir.known() {
-		return nil, err
-	}
-	list, _ := dir.snapshot(nil)
-	return list, nil
-}
-
-// snapshot returns the known children by name, without those that flight has shown, and which state of the names that is.
-func (dir *inode) snapshot(flight *listFlight) (list []dirEntry, version uint64) {
-	dir.fs.tree.mu.RLock()
-	defer dir.fs.tree.mu.RUnlock()
-	list = make([]dirEntry, 0, len(dir.listing.children))
-	for _, n := range dir.listing.children {
-		if flight == nil || n.round != flight.round {
-			list = append(list, dirEntry{n.name, n})
-		}
-	}
-	slices.SortFunc(list, func(a, b dirEntry) int { return strings.Compare(a.name, b.name) })
-	return list, dir.listing.version
-}
-
-// begin is entries for a reader who takes them one by one: with a flight, list is what has come, and more is to be asked for the rest;
-// without, version is which state of the names it is.
-func (dir *inode) begin(ctx context.Context) (list []dirEntry, version uint64, flight *listFlight, err error) {
-	flight, err = dir.refreshUntil(ctx, func(flight *listFlight) bool { return len(flight.shown) > 0 })
-	switch {
-	case err != nil && !dir.known():
-		return nil, 0, nil, err
-	case flight == nil:
-		list, version = dir.snapshot(nil)
-		return list, version, nil, nil
-	}
-	list, flight, err = dir.more(ctx, nil, flight)
-	return list, 0, flight, err
-}
-
-// more waits for entries of the flight behind those in list, and adds them. At its end come the children that the service does not list;
-// where it fails, those that were known before, or the error.
-func (dir *inode) more(ctx context.Context, list []dirEntry, flight *listFlight) ([]dirEntry, *listFlight, error) {
-	f := dir.fs
-	for {
-		landed := false
-		select {
-		case <-flight.done:
-			landed = true
-		default:
-		}
-		f.tree.mu.RLock()
-		known, grew := dir.knownLocked(), flight.grew
-		fresh := len(flight.shown) > len(list)
-		list = slices.Clip(flight.shown) // all readers share it
-		f.tree.mu.RUnlock()
-		switch {
-		case landed && flight.err != nil && !known:
-			return nil, nil, flight.err
-		case landed:
-			rest, _ := dir.snapshot(flight)
-			return append(list, rest...), nil, nil
-		case fresh:
-			return list, flight, nil
-		}
-		select {
-		case <-flight.done:
-		case <-grew:
-		case <-ctx.Done():
-			return nil, flight, ctx.Err()
-		}
-	}
 }

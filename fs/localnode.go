@@ -97,26 +97,16 @@ func (l *localNode) truncate(fh fusefs.FileHandle, size int64) error {
 
 // setLocalTime gives a local entry another mtime.
 func (n *inode) setLocalTime(t time.Time) error {
-	l := n.fs.local
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	p, ok := n.mirror()
-	if !ok {
-		return syscall.ESTALE
-	}
-	return l.root.Chtimes(p, time.Time{}, t)
+	return n.atMirror(func(root *os.Root, p string) error { return root.Chtimes(p, time.Time{}, t) })
 }
 
 // openLocal opens a local file as the flags of the os package say.
-func (n *inode) openLocal(flags int) (*os.File, error) {
-	l := n.fs.local
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	p, ok := n.mirror()
-	if !ok {
-		return nil, syscall.ESTALE
-	}
-	return l.root.OpenFile(p, flags, 0)
+func (n *inode) openLocal(flags int) (file *os.File, err error) {
+	err = n.atMirror(func(root *os.Root, p string) (err error) {
+		file, err = root.OpenFile(p, flags, 0)
+		return err
+	})
+	return file, err
 }
 
 // Open opens the file.

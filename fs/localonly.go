@@ -161,22 +161,28 @@ func (dir *inode) localChild(name string) (*inode, error) {
 	dir.loadLocal()
 	dir.fs.tree.mu.RLock()
 	defer dir.fs.tree.mu.RUnlock()
-	if n := dir.listing.children[name]; n != nil {
-		return n, nil
-	}
-	return nil, remote.ErrNotExist
+	return dir.childLocked(name)
 }
 
-// localStat returns what this machine's disk says of a local entry.
-func (n *inode) localStat() (os.FileInfo, error) {
+// atMirror calls do with the path in localOnly.root where the local entry is, which stays there meanwhile.
+func (n *inode) atMirror(do func(root *os.Root, p string) error) error {
 	l := n.fs.local
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	p, ok := n.mirror()
 	if !ok {
-		return nil, syscall.ESTALE
+		return syscall.ESTALE
 	}
-	return l.root.Lstat(p)
+	return do(l.root, p)
+}
+
+// localStat returns what this machine's disk says of a local entry.
+func (n *inode) localStat() (st os.FileInfo, err error) {
+	err = n.atMirror(func(root *os.Root, p string) (err error) {
+		st, err = root.Lstat(p)
+		return err
+	})
+	return st, err
 }
 
 // changeLocal has do change something called name in dir, whose mirror is made first; do gets the path. The names in the tree are to be

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"strings"
 
 	"github.com/teraboxfs/teraboxfs/writeback"
 )
@@ -69,11 +68,7 @@ func (f *FS) restoreFile(p writeback.Pending) error {
 // placeholderLocked returns the directory at p, making it and those above it where they are not known. It needs tree.mu.
 func (f *FS) placeholderLocked(p string) (*inode, error) {
 	dir := f.tree.root
-	rest := strings.TrimPrefix(strings.TrimPrefix(p, f.opts.Root), "/")
-	for name := range strings.SplitSeq(rest, "/") {
-		if name == "" {
-			continue
-		}
+	for name := range f.namesTo(p) {
 		n := dir.listing.children[name]
 		if n == nil {
 			n = f.newInodeLocked(dir.storedIDLocked(name), true)
