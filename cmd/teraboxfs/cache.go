@@ -25,15 +25,7 @@ func (a *app) cacheCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	onMount := func(use, short string, run func(context.Context, *control.Client) error) {
-		c := a.command(use+" [MOUNTPOINT]", short, 0, 1, func(ctx context.Context, args []string) error {
-			daemon, mountpoint, err := a.oneMount(ctx, args)
-			if err != nil {
-				return fail("cache "+use, strings.Join(args, ""), err)
-			}
-			return fail("cache "+use, mountpoint, run(ctx, daemon))
-		})
-		c.ValidArgsFunction = a.completeMounts
-		cmd.AddCommand(c)
+		cmd.AddCommand(a.commandOnMount("cache ", use, short, run))
 	}
 	onPaths := func(op, short string) {
 		cmd.AddCommand(a.command(op+" PATH...", short, 1, 1<<16, func(ctx context.Context, args []string) error {
@@ -49,6 +41,19 @@ func (a *app) cacheCommand() *cobra.Command {
 	onMount("verify", "Compare all that is cached on disk with its checksums", a.cacheVerify)
 	onMount("clear", "Empty the disk cache", a.cacheClear)
 	return cmd
+}
+
+// commandOnMount is the command "use [MOUNTPOINT]" of a group, which has run ask the daemon of that mount, or of the only one there is.
+func (a *app) commandOnMount(group, use, short string, run func(context.Context, *control.Client) error) *cobra.Command {
+	c := a.command(use+" [MOUNTPOINT]", short, 0, 1, func(ctx context.Context, args []string) error {
+		daemon, mountpoint, err := a.oneMount(ctx, args)
+		if err != nil {
+			return fail(group+use, strings.Join(args, ""), err)
+		}
+		return fail(group+use, mountpoint, run(ctx, daemon))
+	})
+	c.ValidArgsFunction = a.completeMounts
+	return c
 }
 
 // oneMount finds the mount that args name, or the only one there is.

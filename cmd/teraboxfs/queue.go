@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,14 +17,7 @@ func (a *app) queueCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	onMount := func(use, short string, run func(context.Context, *control.Client) error) *cobra.Command {
-		c := a.command(use+" [MOUNTPOINT]", short, 0, 1, func(ctx context.Context, args []string) error {
-			daemon, mountpoint, err := a.oneMount(ctx, args)
-			if err != nil {
-				return fail("queue "+use, strings.Join(args, ""), err)
-			}
-			return fail("queue "+use, mountpoint, run(ctx, daemon))
-		})
-		c.ValidArgsFunction = a.completeMounts
+		c := a.commandOnMount("queue ", use, short, run)
 		cmd.AddCommand(c)
 		return c
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -15,15 +14,10 @@ import (
 
 func (a *app) statusCommand() *cobra.Command {
 	var watch bool
-	cmd := a.command("status [MOUNTPOINT]", "Show how a mount is", 0, 1, func(ctx context.Context, args []string) error {
-		daemon, mountpoint, err := a.oneMount(ctx, args)
-		if err != nil {
-			return fail("status", strings.Join(args, ""), err)
-		}
-		return fail("status", mountpoint, a.status(ctx, daemon, watch))
+	cmd := a.commandOnMount("", "status", "Show how a mount is", func(ctx context.Context, daemon *control.Client) error {
+		return a.status(ctx, daemon, watch)
 	})
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "print it again every second, until interrupted")
-	cmd.ValidArgsFunction = a.completeMounts
 	return cmd
 }
 
