@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
 	"testing"
 	"time"
 
@@ -32,27 +31,13 @@ func binDir(id uint64, path string) Binned {
 	return Binned{Entry: Entry{FsID: id, Path: path, IsDir: true}}
 }
 
-// binPages serves n files in pages of at most capped.
-func binPages(n, capped int) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
-		num, _ := strconv.Atoi(r.URL.Query().Get("num"))
-		num = min(num, capped)
-		list := []map[string]any{}
-		for i := (page - 1) * num; i < min(n, page*num); i++ {
-			list = append(list, map[string]any{"fs_id": i + 1, "path": fmt.Sprintf("/f%d", i), "isdir": 0, "size": i})
-		}
-		_ = json.NewEncoder(w).Encode(map[string]any{"errno": 0, "list": list})
-	}
-}
-
 func TestBinReadsAllPages(t *testing.T) {
 	for _, tc := range []struct{ n, capped, calls int }{
 		{0, 1000, 1}, {1, 1000, 1}, {100, 100, 2}, {250, 100, 4}, {130, 100, 2}, {2000, 1000, 3}, {1999, 20000, 2},
 	} {
 		t.Run(fmt.Sprintf("%d by %d", tc.n, tc.capped), func(t *testing.T) {
 			s := newScript(t)
-			s.on("/api/recycle/list", binPages(tc.n, tc.capped))
+			s.on("/api/recycle/list", directory(tc.n, tc.capped))
 			all, err := binOf(t, s.client(t))
 			require.NoError(t, err)
 			assert.Len(t, all, tc.n)
@@ -63,7 +48,7 @@ func TestBinReadsAllPages(t *testing.T) {
 
 func TestBinWithoutEndIsAnError(t *testing.T) {
 	s := newScript(t)
-	same := binPages(100, 100)
+	same := directory(100, 100)
 	s.on("/api/recycle/list", func(w http.ResponseWriter, r *http.Request) {
 		r.URL.RawQuery = "page=1&num=100" // whatever page is asked for
 		same(w, r)

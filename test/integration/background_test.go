@@ -146,6 +146,12 @@ func TestCloseWait(t *testing.T) {
 	require.Contains(t, m.proc.stderr(), "close returned before the file was sent")
 	m.Kill9()
 	emu.setFaults()
+	requireSentByTheNextMount(t, emu, m, want)
+}
+
+// requireSentByTheNextMount mounts where m was, and ends the test unless file is there at once, with want, and gets to the drive.
+func requireSentByTheNextMount(t *testing.T, emu *Emulator, m *Mount, want []byte) {
+	t.Helper()
 	again := mountWith(t, emu, mountSpec{home: m.home, dir: m.Dir})
 	requireFile(t, again.Path("file"), want)
 	eventually(t, 30*time.Second, "it is sent", func() error { _, err := emu.info("/file"); return err })
@@ -253,11 +259,7 @@ func TestTermKeepsWhatCannotBeSent(t *testing.T) {
 	require.True(t, m.proc.stop(syscall.SIGTERM, 2*time.Minute))
 	require.Equal(t, 11, m.proc.code(), "%s", m.proc.stderr())
 	emu.setFaults()
-	again := mountWith(t, emu, mountSpec{home: m.home, dir: m.Dir})
-	requireFile(t, again.Path("file"), want)
-	eventually(t, 30*time.Second, "it is sent", func() error { _, err := emu.info("/file"); return err })
-	requireOnDrive(t, emu, "/file", want)
-	again.Unmount()
+	requireSentByTheNextMount(t, emu, m, want)
 }
 
 // TestReadersWhileFilesAreSent: a file shows its bytes, and takes more of them, at every moment of its upload and after it.
