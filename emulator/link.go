@@ -52,6 +52,17 @@ func (s *Server) cdnOf(r *http.Request, l link) string {
 		schemeOf(r), host, l.content, l.fid(), l.issued, l.until, s.signLink("cdn", l))
 }
 
+// thumbLife is how long the link to a thumbnail is good (docs/protocol.md 2.1).
+const thumbLife = 8 * time.Hour
+
+// thumbOf makes the link to the thumbnails of an entry, but for the size that it ends with.
+func (s *Server) thumbOf(r *http.Request, uk int64, e entry) string {
+	now := s.cfg.Now().Truncate(time.Hour) // the same link for a while, so that a client may keep what is behind it
+	l := link{content: e.MD5, uk: uk, id: e.ID, issued: now.UnixNano(), until: now.Add(thumbLife).Unix()}
+	return fmt.Sprintf("%s/thumbnail/%s?fid=%s&dstime=%d&rt=pr&sign=%s&expires=%d&size=",
+		baseURL(r), l.content, l.fid(), l.issued, s.signLink("thumb", l), l.until)
+}
+
 // fid is the id that links carry: user, application and file.
 func (l link) fid() string { return fmt.Sprintf("%d-250528-%d", l.uk, l.id) }
 

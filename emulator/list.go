@@ -2,8 +2,6 @@ package emulator
 
 import (
 	"cmp"
-	"encoding/base64"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -55,12 +53,12 @@ func (s *Server) entryJSON(e entry, form func(string) string) object {
 }
 
 // addThumbs gives an item that shows a picture or video of the user uk its preview links, if web=1 or thumb=1 asks for them.
-func addThumbs(r *http.Request, item object, uk int64, e entry) {
+func (s *Server) addThumbs(r *http.Request, item object, uk int64, e entry) {
 	p, c := callOf(r).params, categoryOf(e.Name)
 	if e.Dir || c != 1 && c != 3 || p.get("web") != "1" && p.get("thumb") != "1" {
 		return
 	}
-	base := fmt.Sprintf("%s/thumbnail/%s?fid=%d-250528-%d&size=", baseURL(r), e.MD5, uk, e.ID)
+	base := s.thumbOf(r, uk, e)
 	item["thumbs"] = object{"icon": base + "c60_u60", "url1": base + "c140_u90", "url2": base + "c360_u270", "url3": base + "c850_u580"}
 }
 
@@ -69,7 +67,7 @@ func (s *Server) shown(r *http.Request, entries []entry, form func(string) strin
 	list := make([]object, len(entries))
 	for i, e := range entries {
 		list[i] = s.entryJSON(e, form)
-		addThumbs(r, list[i], s.drive.uk, e)
+		s.addThumbs(r, list[i], s.drive.uk, e)
 	}
 	return list
 }
@@ -228,14 +226,4 @@ func (s *Server) targets(p params) ([]target, error) {
 		return nil, errTooMany
 	}
 	return found, nil
-}
-
-// pixel is a picture of one transparent pixel, which stands for every thumbnail.
-const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-
-// thumbnail answers a small picture.
-func (s *Server) thumbnail(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "image/png")
-	data, _ := base64.StdEncoding.DecodeString(pixel) // a constant
-	_, _ = w.Write(data)
 }

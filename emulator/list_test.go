@@ -1,7 +1,9 @@
 package emulator
 
 import (
+	"bytes"
 	"fmt"
+	"image"
 	"net/http"
 	"strings"
 	"testing"
@@ -148,13 +150,25 @@ func TestCategoryAndRecentLists(t *testing.T) {
 
 func TestThumbnailsAreServed(t *testing.T) {
 	d := start(t, Config{})
-	d.put("/p.jpg", "not really")
-	assert.Contains(t, d.get("/api/filemetas", "target", `["/p.jpg"]`, "thumb", "1").items("info")[0], "thumbs")
-	list := d.get("/api/list", "dir", "/", "web", "1").items("list")
-	url, _ := list[0]["thumbs"].(map[string]any)["url1"].(string)
-	rep := d.send(request{url: url})
-	assert.Equal(t, http.StatusOK, rep.status)
-	assert.True(t, strings.HasPrefix(string(rep.body), "\x89PNG"))
+	d.put("/p.png", string(samplePicture(400, 100)))
+	d.put("/q.jpg", "not really")
+	assert.Contains(t, d.get("/api/filemetas", "target", `["/p.png"]`, "thumb", "1").items("info")[0], "thumbs")
+	small := func(i int) image.Config {
+		url, _ := d.get("/api/list", "dir", "/", "web", "1").items("list")[i]["thumbs"].(map[string]any)["url1"].(string)
+		rep := d.send(request{url: url})
+		require.Equal(t, http.StatusOK, rep.status)
+		cfg, form, err := image.DecodeConfig(bytes.NewReader(rep.body))
+		require.NoError(t, err)
+		assert.Equal(t, "jpeg", form)
+		assert.Equal(t, http.StatusForbidden, d.send(request{url: strings.Replace(url, "sign=", "sign=0", 1)}).status)
+		d.clock.Advance(9 * time.Hour)
+		assert.Equal(t, http.StatusForbidden, d.send(request{url: url}).status)
+		return cfg
+	}
+	for i, want := range []image.Point{{140, 35}, {140, 90}} {
+		got := small(i)
+		assert.Equal(t, want, image.Pt(got.Width, got.Height), "the picture is made to fit, another file gets a blend")
+	}
 }
 
 // diffAll follows filediff to its end and returns what each path is now: "gone", or its fs_id.

@@ -145,7 +145,7 @@ func (s *Server) shareList(w http.ResponseWriter, r *http.Request) {
 	items := []object{}
 	for _, e := range entries {
 		item := s.shareItem(sh, e)
-		addThumbs(r, item, sh.drive.uk, e)
+		s.addThumbs(r, item, sh.drive.uk, e)
 		items = append(items, item)
 	}
 	s.answer(w, r, object{"share_id": sh.id, "uk": sh.drive.uk, "title": sh.title(), "list": items})
