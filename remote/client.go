@@ -24,6 +24,7 @@ type Client struct {
 	data     *http.Client // ranges, over at most Streams connections to a host; follows no redirect
 	parts    *http.Client // parts, whose number in flight is the caller's; follows no redirect
 	ranges   ranges       // reading files
+	thumbs   thumbs       // pictures of files
 	dialect  dialectState
 	uploads  uploadHosts
 	partGate *partGate // fewer parts at a time while the service refuses some
@@ -70,6 +71,7 @@ func New(cfg Config) (*Client, error) {
 	c.parts = newHTTPClient(policy, netguard.Data, 0, cfg)
 	c.parts.Transport.(*http.Transport).ResponseHeaderTimeout = 0 // a part may still be in buffers: sendPart watches
 	c.ranges = newRanges(c)
+	c.thumbs = newThumbs()
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c, nil
 }

@@ -17,25 +17,30 @@ const maxRedirects = 5
 // later one brings the cookie back. It returns the first answer that is no redirect, whose body
 // the caller closes, and where it came from.
 func (r *LinkReader) fetch(ctx context.Context, to destination, s span) (*http.Response, destination, error) {
+	return r.follow(ctx, to, s.obj.Name, s.header())
+}
+
+// follow is fetch for an object by its name and a Range header, "" for none.
+func (r *LinkReader) follow(ctx context.Context, to destination, object, byteRange string) (*http.Response, destination, error) {
 	if err := r.guard.CheckURL(to.url); err != nil {
-		return nil, to, addressError(s.obj.Name, err)
+		return nil, to, addressError(object, err)
 	}
 	for range maxRedirects + 1 {
-		resp, err := r.send(ctx, &to, s.header())
+		resp, err := r.send(ctx, &to, byteRange)
 		if err != nil {
-			return nil, to, transportFailure(ctx, s.obj.Name, err)
+			return nil, to, transportFailure(ctx, object, err)
 		}
 		if !isRedirect(resp.StatusCode) {
 			return resp, to, nil
 		}
-		next, err := r.step(to, s.obj.Name, resp)
+		next, err := r.step(to, object, resp)
 		discard(resp.Body)
 		if err != nil {
 			return nil, to, err
 		}
 		to = next
 	}
-	return nil, to, &Error{Op: "read", Object: s.obj.Name, Kind: ErrProtocol, Msg: "too many redirects"}
+	return nil, to, &Error{Op: "read", Object: object, Kind: ErrProtocol, Msg: "too many redirects"}
 }
 
 // send makes one request. It clears to.cookie when the host is not the account's.
@@ -45,7 +50,9 @@ func (r *LinkReader) send(ctx context.Context, to *destination, byteRange string
 		return nil, err
 	}
 	req.Header.Set("User-Agent", r.userAgent)
-	req.Header.Set("Range", byteRange)
+	if byteRange != "" {
+		req.Header.Set("Range", byteRange)
+	}
 	req.Header.Set("Accept-Encoding", "identity") // a compressed body is not the range asked for
 	to.cookie = to.cookie && r.authorize != nil && r.authorize(req)
 	return r.transport.RoundTrip(req)
