@@ -16,6 +16,7 @@ import (
 type Pending struct {
 	Path    string
 	Bytes   int64     // size of the file
+	Sent    int64     // of these the commit under way need not send any more; 0 without one
 	State   string    // "open", "committing", "failed", "paused", "waiting" or "deleting"
 	Err     string    // why the last commit failed, "" when none did
 	Kept    bool      // the next mount sends it, whatever becomes of this one
@@ -68,6 +69,9 @@ func (c *content) describe(p *Pending) {
 	switch {
 	case c.stop != nil:
 		p.State = "committing"
+		if c.staged != nil {
+			p.Sent = c.staged.Sent()
+		}
 	case c.failures > 0:
 		p.State = "failed"
 	case c.handles > 0:

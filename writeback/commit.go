@@ -54,11 +54,12 @@ type commit struct {
 	earlier  *progress // of an earlier attempt; nil: none
 	uploadID string
 	sent     []bool // parts sent in this upload, their digests compared; nil: none vouched for
-	need     []int  // parts to send before create
-	force    bool   // no claim is believed
-	hide     bool   // precreate with digests nobody knows: it answered "done" and that was not believed
-	looked   bool   // look found the path in order, and nothing was sent since
-	asking   bool   // a create of this upload may have been executed without an answer
+	tally    *tally
+	need     []int // parts to send before create
+	force    bool  // no claim is believed
+	hide     bool  // precreate with digests nobody knows: it answered "done" and that was not believed
+	looked   bool  // look found the path in order, and nothing was sent since
+	asking   bool  // a create of this upload may have been executed without an answer
 
 	attempted bool // a create was asked for, at path
 	restarts  int
@@ -76,7 +77,7 @@ type commit struct {
 func (s *Store) newCommit(m manifest, t Target) *commit {
 	return &commit{
 		store: s, m: m, md5: remote.FileMD5(m.parts), mtime: t.Mtime, implicit: t.ImplicitMtime,
-		asked: t.Path, path: t.Path, replaces: t.Replaces,
+		asked: t.Path, path: t.Path, replaces: t.Replaces, tally: new(tally),
 	}
 }
 

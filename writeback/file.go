@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/teraboxfs/teraboxfs/internal/blocks"
 	"github.com/teraboxfs/teraboxfs/remote"
@@ -73,6 +74,9 @@ type File struct {
 	// Changed inside gate and mu both.
 	unsure *remote.Entry
 
+	// sent are the bytes that the commit under way need not send any more; 0 without one.
+	sent atomic.Int64
+
 	// attempt is what the last commit that failed may have made all the same; nil when it cannot
 	// have. Guarded by mu.
 	attempt *Attempt
@@ -100,6 +104,10 @@ func (f *File) Attempted() (Attempt, bool) {
 	}
 	return *f.attempt, true
 }
+
+// Sent returns how many bytes of the content the commit under way need not send any more: the service has them or the connection took them.
+// It is 0 without a commit, may fall when a part is sent again, and is for showing only.
+func (f *File) Sent() int64 { return f.sent.Load() }
 
 // Size returns the length of the content in bytes.
 func (f *File) Size() int64 {

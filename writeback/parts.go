@@ -80,6 +80,7 @@ func (c *commit) claimed() []int {
 func (c *commit) sendParts(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.store.cfg.Parts)
+	c.tally.begin(c)
 	for _, i := range c.need {
 		if !c.sent[i] {
 			g.Go(func() error { return c.sendPart(ctx, i) })
@@ -95,15 +96,18 @@ func (c *commit) sendPart(ctx context.Context, i int) error {
 	}
 	defer c.store.parts.Release(1)
 	sp := c.m.part(i)
+	under := c.tally.part(sp.Len)
+	defer under.end()
 	req := remote.PartRequest{
 		Path: c.path, UploadID: c.uploadID, Seq: i, Size: sp.Len,
-		Open: func() (io.ReadCloser, error) { return c.m.body.open(ctx, sp), nil },
+		Open: func() (io.ReadCloser, error) { return under.count(c.m.body.open(ctx, sp)), nil },
 	}
 	var got string
 	for range partTries {
 		sum, err := c.store.cfg.Uploader.UploadPart(ctx, req)
 		switch {
 		case err == nil && strings.EqualFold(sum, c.m.parts[i]):
+			under.done()
 			c.partSent(i)
 			return nil
 		case err != nil && !errors.Is(err, remote.ErrPartDigest):

@@ -54,6 +54,8 @@ func (f *File) Commit(ctx context.Context, t Target) (Committed, error) {
 	c.unsure, c.force = f.unsure, f.unsure != nil
 	c.note, c.noted = f.noteProgress, f.store.cfg.Now() // an upload that is soon over leaves no notes
 	c.earlier = f.progress
+	c.tally = &tally{bytes: &f.sent}
+	defer f.sent.Store(0)
 	err = c.run(ctx)
 	f.noteAttempt(c, err)
 	if err != nil {

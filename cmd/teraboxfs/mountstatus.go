@@ -19,7 +19,7 @@ func (m *mounted) statusOf(sess *session, f *fs.FS) control.Status {
 		Pending: []control.Pending{},
 	}
 	for _, p := range f.Pending() {
-		line := control.Pending{Path: p.Path, Bytes: p.Bytes, State: p.State, Err: p.Err, Kept: p.Kept}
+		line := control.Pending{Path: p.Path, Bytes: p.Bytes, Sent: p.Sent, State: p.State, Err: p.Err, Kept: p.Kept}
 		if !p.NextTry.IsZero() {
 			line.NextTry = &p.NextTry
 		}

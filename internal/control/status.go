@@ -58,6 +58,7 @@ type Staging struct {
 type Pending struct {
 	Path  string `json:"path"`            // on the drive
 	Bytes int64  `json:"bytes"`           // size of the file
+	Sent  int64  `json:"sent,omitempty"`  // of these the upload under way need not send any more
 	State string `json:"state"`           // as fs names it
 	Err   string `json:"error,omitempty"` // why the last attempt ended
 
