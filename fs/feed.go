@@ -163,6 +163,9 @@ func (d *feed) catchUp(ctx context.Context) error {
 			d.fs.applyChanges(ch, q)
 		}
 		d.heardOf(ch, begun)
+		if begun && ch.Reset {
+			d.fs.outdateAll()
+		}
 		if !ch.More {
 			return nil
 		}
@@ -187,6 +190,41 @@ func (d *feed) heardOf(ch remote.Changes, begun bool) {
 	case !begun && !ch.More, ch.Reset:
 		d.since = d.heard
 	}
+}
+
+// outdateAll has every directory of the drive listed again before it is used: what changed lately will not be told. Those in which names
+// were looked up that the kernel may still keep are listed at once, and the kernel told what is new in them.
+func (f *FS) outdateAll() {
+	kept := f.opts.Now().Add(-max(f.opts.EntryTimeout, f.opts.NegativeTimeout)).UnixNano()
+	var all []*inode
+	f.tree.mu.Lock()
+	for rest := []*inode{f.tree.root}; len(rest) > 0; {
+		dir := rest[len(rest)-1]
+		rest = rest[:len(rest)-1]
+		if !dir.guest {
+			rest = append(rest, dir.subdirsLocked()...)
+			all = append(all, dir)
+		}
+	}
+	f.tree.mu.Unlock()
+	pictures := make(map[*inode]map[string]seen) // from before anybody can list them again
+	for _, dir := range all {
+		if dir.listing.used.Load() >= kept {
+			pictures[dir] = dir.picture()
+		}
+	}
+	f.tree.mu.Lock()
+	for _, dir := range all {
+		dir.listing.stale = f.opts.Now()
+	}
+	f.tree.mu.Unlock()
+	f.spawn(func(ctx context.Context) {
+		for dir, before := range pictures {
+			if _, err := dir.renew(remote.Unhurried(ctx), before); err != nil && ctx.Err() == nil {
+				f.opts.Log.Debug("list again after the feed began anew", "dir", dir.path(), "err", err)
+			}
+		}
+	})
 }
 
 // place is a name in a directory, by paths in the drive.

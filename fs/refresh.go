@@ -4,8 +4,6 @@ import (
 	"context"
 	"path"
 	"time"
-
-	"github.com/teraboxfs/teraboxfs/remote"
 )
 
 // Refreshed says what a listing brought.
@@ -24,7 +22,21 @@ func (f *FS) Refresh(ctx context.Context, p string) (Refreshed, error) {
 	if err != nil {
 		return Refreshed{}, err
 	}
-	before := dir.picture()
+	r, err := dir.renew(ctx, dir.picture())
+	if err != nil {
+		return r, err
+	}
+	if at := path.Join(f.opts.Root, p); at != r.Dir {
+		f.tree.mu.RLock()
+		_, err = dir.childLocked(path.Base(at))
+		f.tree.mu.RUnlock()
+	}
+	return r, err
+}
+
+// renew lists the directory afresh and returns once the kernel looks up anew what has changed since the directory looked like before.
+func (dir *inode) renew(ctx context.Context, before map[string]seen) (Refreshed, error) {
+	f := dir.fs
 	now := f.opts.Now()
 	f.tree.mu.Lock()
 	dir.listing.stale = now
@@ -32,14 +44,9 @@ func (f *FS) Refresh(ctx context.Context, p string) (Refreshed, error) {
 	if err := dir.refresh(ctx, now); err != nil {
 		return Refreshed{}, err
 	}
-	after := dir.picture()
-	r, names := compare(before, after)
+	r, names := compare(before, dir.picture())
 	r.Dir = dir.path()
 	f.tell(ctx, r.Dir, names)
-	at := path.Join(f.opts.Root, p)
-	if _, there := after[path.Base(at)]; at != r.Dir && !there {
-		return r, remote.ErrNotExist
-	}
 	return r, nil
 }
 
