@@ -8,8 +8,8 @@ import (
 // Options of mount(8) that say nothing to us: they steer fstab and its readers, or promise what is
 // so anyway (no access times are kept).
 var ignoredOptions = []string{
-	"defaults", "auto", "noauto", "user", "nouser", "users", "nofail", "_netdev", "async",
-	"atime", "noatime", "nodiratime", "relatime", "norelatime",
+	"defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group", "nofail", "_netdev", "async", "silent", "loud",
+	"atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime", "strictatime", "nostrictatime", "lazytime", "nolazytime",
 }
 
 // Options that go to the kernel as they are.
@@ -32,8 +32,13 @@ func (c *config) loadMountOptions(lists []string) error {
 func (c *config) applyMountOption(option string) error {
 	name, value, hasValue := strings.Cut(option, "=")
 	switch {
-	case name == "" || strings.HasPrefix(name, "x-") || slices.Contains(ignoredOptions, name):
+	case name == "" || isForOthers(name) || slices.Contains(ignoredOptions, name):
 		return nil
+	case name == "fsname" && hasValue:
+		c.fsName = value
+		return nil
+	case name == "remount":
+		return badSetting("-o remount", "unmount it ('teraboxfs umount DIR') and mount it again", "a running mount keeps its settings")
 	case slices.Contains(kernelOptions, name) && !hasValue:
 		c.mountOptions = append(c.mountOptions, name)
 		return nil
@@ -60,6 +65,17 @@ func (c *config) applyMountOption(option string) error {
 	}
 	c.origin[name] = "-o"
 	return nil
+}
+
+// isForOthers reports whether an option is addressed to other readers of fstab, as systemd and mount(8) are: x-systemd.automount,
+// X-mount.mkdir, comment=...; or is what mount(8) notes for itself: user=NAME.
+func isForOthers(name string) bool {
+	return strings.HasPrefix(name, "x-") || strings.HasPrefix(name, "X-") || name == "comment" || name == "user"
+}
+
+// escapeOption writes a value so that splitOptions reads it back.
+func escapeOption(value string) string {
+	return strings.NewReplacer(`\`, `\\`, ",", `\,`).Replace(value)
 }
 
 // splitOptions splits at commas, except at "\,"; "\\" is a backslash.

@@ -64,6 +64,8 @@ func (h helperCall) args() []string {
 	if h.verbose {
 		args = append(args, "-v")
 	}
+	// The mount table has to say what fstab says: 'mount -a' mounts again what it does not find there.
+	args = append(args, "-o", "fsname="+escapeOption(h.spec))
 	for _, list := range h.options {
 		args = append(args, "-o", list)
 	}

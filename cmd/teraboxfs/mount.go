@@ -51,6 +51,9 @@ func (a *app) mount(ctx context.Context, args []string, daemon bool) error {
 	if err != nil {
 		return err
 	}
+	if err := a.awaitPredecessor(ctx, dir); err != nil {
+		return err
+	}
 	sess, err := a.openSource(ctx, src)
 	if err != nil {
 		return fail("mount", src.label(), err)

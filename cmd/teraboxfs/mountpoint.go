@@ -6,7 +6,6 @@ import (
 	"io"
 	iofs "io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,8 +18,6 @@ import (
 // fsType is the type of our mounts in the mount table.
 const fsType = "fuse.teraboxfs"
 
-const installFuse = "install it with: sudo apt-get install -y fuse3"
-
 // checkFuse finds out, before anything else is done, whether this user can mount at all.
 func (c *config) checkFuse() error {
 	if err := checkDevice("/dev/fuse"); err != nil {
@@ -29,9 +26,8 @@ func (c *config) checkFuse() error {
 	if c.env.uid == 0 {
 		return nil
 	}
-	if _, err := exec.LookPath("fusermount3"); err != nil {
-		return &failure{op: "mount", object: "fusermount3", code: exitFuse,
-			err: errors.New("not found, and only root can mount without it"), hint: installFuse}
+	if _, err := fusermount(); err != nil {
+		return err
 	}
 	if c.allowOther && !userAllowOther("/etc/fuse.conf") {
 		return &failure{op: "mount", object: "--allow-other", code: exitFuse,
@@ -48,7 +44,7 @@ func checkDevice(path string) error {
 	switch err := unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK|unix.W_OK, unix.AT_EACCESS); {
 	case errors.Is(err, iofs.ErrNotExist):
 		f.err = errors.New("this system has no FUSE")
-		f.hint = "load it with 'sudo modprobe fuse'; a container needs --device /dev/fuse --cap-add SYS_ADMIN"
+		f.hint = "load it with 'sudo modprobe fuse'; " + containerFuse
 	case err != nil:
 		f.err = err
 		f.hint = "let users mount with: sudo chmod 666 " + path
@@ -155,29 +151,4 @@ func removeDeadMount(abs string) error {
 			hint: "take it away with: sudo umount -l " + abs}
 	}
 	return nil
-}
-
-// unmount asks the kernel to let go of a mount; lazily, what is open stays usable until it is
-// closed. It returns EBUSY while the mount is in use and lazy is not set. As another user than root it
-// goes through fusermount3.
-func unmount(abs string, lazy bool) error {
-	if os.Geteuid() == 0 {
-		flags := unix.UMOUNT_NOFOLLOW
-		if lazy {
-			flags |= unix.MNT_DETACH
-		}
-		return unix.Unmount(abs, flags)
-	}
-	args := []string{"-u"}
-	if lazy {
-		args = append(args, "-z")
-	}
-	out, err := exec.Command("fusermount3", append(args, "--", abs)...).CombinedOutput()
-	switch {
-	case err == nil:
-		return nil
-	case strings.Contains(string(out), "busy"):
-		return syscall.EBUSY
-	}
-	return fmt.Errorf("fusermount3: %s", strings.TrimSpace(string(out)))
 }

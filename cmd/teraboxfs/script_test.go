@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -22,7 +23,7 @@ import (
 //	account ARGS...       the same, and a login at it under the name "default"
 //	exits CODE COMMAND... runs a command that has to end with this exit code
 //
-// and $DIR is an absolute path of the script's directory. -update rewrites what cmp compares with.
+// and the condition [rootmount] that root runs them and can mount; $DIR is an absolute path of the script's directory. -update rewrites what cmp compares with.
 func TestScripts(t *testing.T) {
 	bin := t.TempDir()
 	self, err := os.Executable()
@@ -51,6 +52,12 @@ func TestScripts(t *testing.T) {
 			env.Setenv(runAsMain, "1")
 			env.Setenv("GORACE", "atexit_sleep_ms=20")
 			return os.Mkdir(home, 0o700)
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "rootmount" {
+				return false, fmt.Errorf("no condition %q", name)
+			}
+			return os.Geteuid() == 0 && checkDevice("/dev/fuse") == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"emulator": scriptEmulator, "account": scriptAccount, "exits": scriptExits,

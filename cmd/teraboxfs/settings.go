@@ -66,10 +66,11 @@ type settings struct {
 	color, progress choice
 	json, noInput   bool
 
-	// mountOptions are the -o options that go to the kernel as they are, and nonEmpty is set by
-	// the option of that name. They have no row: only -o can give them.
+	// mountOptions are the -o options that go to the kernel as they are; nonEmpty and fsName, what the mount table calls the
+	// source ("": its own name), are set by the options of those names. They have no row: only -o can give them.
 	mountOptions []string
 	nonEmpty     bool
+	fsName       string
 }
 
 const (

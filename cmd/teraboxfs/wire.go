@@ -74,7 +74,7 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 	options.Reports = m.reports(sess)
 	options.LocalDir, options.LocalNames = m.local, a.localOnly
 	if m.fs, err = fs.Mount(dir, options); err != nil {
-		return m, fmt.Errorf("%w: %w", errFuse, err)
+		return m, mountRefused(dir, err)
 	}
 	m.session, m.promise = sess, a.promise(m)
 	m.control.Serve(m)
@@ -171,6 +171,9 @@ func (a *app) fsOptions(sess *session) fs.Options {
 	o.Guest, o.GuestCache, o.TopCache = sess.guest, sess.below, sess.topCache
 	if sess.dirCache > 0 {
 		o.DirCache = sess.dirCache
+	}
+	if a.fsName != "" {
+		o.FsName = a.fsName
 	}
 	if a.uid.set {
 		o.UID = a.uid.id
