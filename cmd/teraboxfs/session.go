@@ -21,7 +21,8 @@ type session struct {
 	name     string         // for the mount table and 'teraboxfs mounts'
 	login    string         // name of the login; "" for a share
 	account  remote.Account // zero for a share
-	offline  bool           // the service could not be reached; account is from before
+	standing *standing      // with the service; nil for a share
+	recalled bool           // the service could not be asked; account is from before
 	root     string         // path of the drive that is mounted
 	drive    fs.Drive
 	pace     func() float64 // calls a second to the service; nil: none are made
@@ -85,18 +86,20 @@ func (a *app) openSource(ctx context.Context, src source) (*session, error) {
 
 // openAccount logs in and checks that root is a directory of the drive.
 func (a *app) openAccount(ctx context.Context, cred credential, name, root string) (*session, error) {
-	client, account, offline, err := a.connectOrRecall(ctx, cred)
+	st, account, err := a.connectOrRecall(ctx, cred)
 	if err != nil {
 		return nil, err
 	}
+	client := st.client
 	mapped := &drive{Client: client}
-	if offline {
-		a.log.Warn("the service cannot be reached; the mount shows what is known from before", "base", cred.baseURL)
+	recalled := client.State().Condition != remote.ConditionOK
+	if recalled {
+		a.log.Warn("the mount begins with what is known from before", "base", cred.baseURL)
 	} else if err := checkRoot(ctx, mapped, root); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
 	return &session{
-		name: name, login: cred.account, account: account, offline: offline, root: root,
+		name: name, login: cred.account, account: account, standing: st, recalled: recalled, root: root,
 		drive: mapped, feed: mapped, pace: client.Pace, uploader: mapped, bin: mapped,
 		fetcher: func(l fs.Located) blockcache.Fetcher { return rangeFetcher{mapped, l} },
 		closers: []func() error{client.Close},

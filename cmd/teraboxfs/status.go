@@ -47,8 +47,11 @@ func (a *app) printStatus(s control.Status) error {
 		{"Mount point", s.Mountpoint},
 		{"Source", s.Source + " (" + access(s.ReadOnly) + ")"},
 		{"Process", fmt.Sprintf("%d, version %s, up %s", s.PID, s.Version, humanize.RelTime(s.Started, time.Now(), "", ""))},
-		{"Pending", pendingText(s.Pending)},
 	}
+	if s.State != nil {
+		fields = append(fields, accountFields(s)...)
+	}
+	fields = append(fields, field{"Pending", pendingText(s.Pending)})
 	if st := s.Staging; st != nil {
 		fields = append(fields, field{"Staging", stagingText(*st)})
 	}
@@ -60,6 +63,18 @@ func (a *app) printStatus(s control.Status) error {
 		fields = append(fields, field{"Conflict copy", p})
 	}
 	return a.printFields(s, fields...)
+}
+
+// accountFields say how the mount stands with the service, and what to do about it.
+func accountFields(s control.Status) []field {
+	if s.State.State == control.StateOK {
+		return []field{{"Account", s.Account + ", ok"}}
+	}
+	return []field{
+		{"Account", fmt.Sprintf("%s, %s since %s", s.Account, s.State.State, humanize.RelTime(s.State.Since, time.Now(), "ago", ""))},
+		{"Because", s.State.Cause},
+		{"Try", s.State.Hint},
+	}
 }
 
 // stagingText is the space of unsent data in words.
