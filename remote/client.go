@@ -109,6 +109,7 @@ func (c *Client) Close() error {
 	c.running.Wait()
 	c.uploads.locating.Close()
 	c.ranges.renewals.Close()
+	c.thumbs.shared.Close()
 	c.api.CloseIdleConnections()
 	c.data.CloseIdleConnections()
 	c.parts.CloseIdleConnections()
