@@ -1,4 +1,4 @@
-# Targets: build, demo, test, race, integration, faults, crash, powercut, model, soak, fuzz, bench, bench-peers, bench-docs, lint, check, clean.
+# Targets: build, demo, test, race, integration, page-test, faults, crash, powercut, model, soak, fuzz, bench, bench-peers, bench-docs, lint, check, clean.
 # `make demo` mounts a sample drive; `make test` runs everything, real mounts included; `make race` runs it again under the race detector, but for what is
 # UNRACED, and of the mounts what is RACED; `make check` is what CI runs.
 # FLAGS goes to go test: make integration FLAGS='-run TestRename -v'.
@@ -22,7 +22,7 @@ RACED       ?= TestModel|TestReaders|TestParallelCopies|TestSavePatterns|TestRea
 # What has no goroutines of its own, or is run under the race detector by the mounts.
 UNRACED     := -e /test/ -e /cmd/ -e /emulator -e /internal/demo
 
-.PHONY: build demo test race integration faults crash powercut model soak fuzz bench bench-peers bench-docs lint check clean fuse
+.PHONY: build demo test race integration page-test faults crash powercut model soak fuzz bench bench-peers bench-docs lint check clean fuse
 
 build:
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/teraboxfs ./cmd/teraboxfs

@@ -33,6 +33,9 @@ func (m *mounted) statusOf(sess *session, f *fs.FS) control.Status {
 	if sess.standing != nil {
 		s.State = sess.standing.state()
 	}
+	if m.page != nil {
+		s.Page = m.page.Place()
+	}
 	if sess.pace != nil {
 		s.Pace = sess.pace()
 	}

@@ -24,6 +24,7 @@ type app struct {
 	quiet        bool
 	mountOptions []string // arguments of -o
 	daemon       *daemonEnd
+	recent       *recentLog // valid inside a command's run
 }
 
 func newApp(args []string, env environment, con console) *app {
@@ -157,7 +158,8 @@ func (a *app) execute(cmd *cobra.Command, args []string, run action) error {
 		return err
 	}
 	defer done()
-	a.log = log
+	a.recent = new(recentLog)
+	a.log = slog.New(recentHandler{Handler: log.Handler(), kept: a.recent})
 	for _, name := range a.idle {
 		a.log.Warn("this version has no such setting", "variable", name)
 	}

@@ -30,12 +30,16 @@ type session struct {
 	fetcher  func(fs.Located) blockcache.Fetcher
 	uploader writeback.Uploader // nil: only reading is possible
 	bin      fs.Bin             // of the account; nil for a share
+	thumbs   thumbnails         // nil: nobody gives pictures of files
 	guest    string             // path in the drive of a directory of saved shares; "" is none
 	dirCache time.Duration      // how long its listings serve; 0 leaves it to the setting
 	topCache time.Duration      // how long that of the guest serves, or without one that of the root; 0: as all
 	below    time.Duration      // how long the other listings of the guest serve
 	closers  []func() error     // in the order of opening
 }
+
+// thumbnails returns the service's picture of a file of a drive.
+type thumbnails func(ctx context.Context, e remote.Entry, size remote.ThumbSize) ([]byte, error)
 
 // close ends what the session opened, the last first.
 func (s *session) close() error {
@@ -100,7 +104,7 @@ func (a *app) openAccount(ctx context.Context, cred credential, name, root strin
 	}
 	return &session{
 		name: name, login: cred.account, account: account, standing: st, recalled: recalled, root: root,
-		drive: mapped, feed: mapped, pace: client.Pace, uploader: mapped, bin: mapped,
+		drive: mapped, feed: mapped, pace: client.Pace, uploader: mapped, bin: mapped, thumbs: mapped.Thumbnail,
 		fetcher: func(l fs.Located) blockcache.Fetcher { return rangeFetcher{mapped, l} },
 		closers: []func() error{client.Close},
 	}, nil

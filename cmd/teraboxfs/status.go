@@ -23,10 +23,19 @@ func (a *app) statusCommand() *cobra.Command {
 
 // status prints one screen, or with watch one after another.
 func (a *app) status(ctx context.Context, daemon *control.Client, watch bool) error {
+	link := ""
 	for {
 		s, err := daemon.Status(ctx)
 		if err != nil {
 			return err
+		}
+		if s.Page != "" && link == "" && !a.json { // JSON is passed on, and the link is a secret
+			if link, err = linkToPage(ctx, daemon); err != nil {
+				return err
+			}
+		}
+		if link != "" {
+			s.Page = link
 		}
 		if err := a.printStatus(s); err != nil || !watch {
 			return err
@@ -59,6 +68,9 @@ func (a *app) printStatus(s control.Status) error {
 		fields = append(fields, field{"Requests", paceText(s.Pace)})
 	}
 	fields = append(fields, field{"Names known", strconv.Itoa(s.Known.Names)}, field{"Changes elsewhere", feedText(s.Known)})
+	if s.Page != "" {
+		fields = append(fields, field{"Page", s.Page})
+	}
 	for _, p := range s.Conflicts {
 		fields = append(fields, field{"Conflict copy", p})
 	}

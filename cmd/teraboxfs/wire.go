@@ -17,6 +17,7 @@ import (
 	"github.com/teraboxfs/teraboxfs/internal/control"
 	"github.com/teraboxfs/teraboxfs/internal/events"
 	"github.com/teraboxfs/teraboxfs/internal/owndir"
+	"github.com/teraboxfs/teraboxfs/internal/page"
 	"github.com/teraboxfs/teraboxfs/internal/tree"
 	"github.com/teraboxfs/teraboxfs/remote"
 	"github.com/teraboxfs/teraboxfs/writeback"
@@ -38,6 +39,7 @@ type mounted struct {
 	stagingDir string
 	control    *control.Server
 	events     *events.Bus
+	page       *page.Server // nil: there is none
 	dir        string
 	started    time.Time
 }
@@ -57,6 +59,9 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 		if errors.Is(err, control.ErrTaken) {
 			err = fmt.Errorf("%w: %w", errBusy, err)
 		}
+		return m, err
+	}
+	if err = a.openPage(m); err != nil {
 		return m, err
 	}
 	if m.cache, err = a.openCache(sess); err != nil {
@@ -83,6 +88,7 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 		sess.standing.tellBus(m.events)
 	}
 	m.control.Serve(m)
+	a.servePage(m)
 	return m, nil
 }
 
@@ -214,6 +220,9 @@ func (m *mounted) Drain(ctx context.Context) error { return m.fs.Drain(ctx) }
 // socket goes last: as long as it is there, the mount is not over.
 func (m *mounted) close() error {
 	var errs []error
+	if m.page != nil {
+		errs = append(errs, m.page.Close())
+	}
 	if m.staging != nil {
 		errs = append(errs, m.staging.Close())
 	}

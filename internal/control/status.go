@@ -26,6 +26,7 @@ type Status struct {
 	Staging    *Staging      `json:"staging,omitempty"`   // nil when read-only
 	Pace       float64       `json:"pace,omitempty"`      // calls a second to the service at most, as it is now; 0: without bound
 	Known      Known         `json:"known"`
+	Page       string        `json:"page,omitempty"` // where the status page is; the link that lets a browser in is PageLink
 }
 
 // Known is what a mount knows of the drive.
@@ -88,6 +89,8 @@ type Daemon interface {
 	Info(ctx context.Context, req PathRequest) (PathInfo, error)
 	// Refresh drops what is known of one path and lists again. An error may be a *Refusal.
 	Refresh(ctx context.Context, req PathRequest) (Refreshed, error)
+	// PageLink makes a link to the status page.
+	PageLink(ctx context.Context, _ struct{}) (PageLink, error)
 }
 
 // ID names the mount at an absolute mount point: readable, unique, and short enough for a socket's
