@@ -181,17 +181,16 @@ func (s *Shared) List(ctx context.Context, dir string) iter.Seq2[[]Entry, error]
 			return
 		}
 		l := listing{client: s.c, dir: dir, length: sharePage, seen: make(map[uint64]struct{}), fetch: func(ctx context.Context, page, length int) ([]item, error) {
-			return listShared[item](ctx, s, now, dir, page, length)
+			return s.listPage(ctx, now, dir, page, length)
 		}}
 		l.all(ctx, yield)
 	}
 }
 
-// listShared asks for one page of a directory, as items of type I.
-func listShared[I any](ctx context.Context, s *Shared, now signed, dir string, page, length int) ([]I, error) {
+func (s *Shared) listPage(ctx context.Context, now signed, dir string, page, length int) ([]item, error) {
 	var out struct {
 		envelope
-		List *[]I `json:"list"`
+		List *[]item `json:"list"`
 	}
 	query := url.Values{
 		"shorturl": {s.key}, "page": {strconv.Itoa(page)}, "num": {strconv.Itoa(length)}, "by": {"name"}, "order": {"asc"},

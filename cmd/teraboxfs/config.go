@@ -24,18 +24,21 @@ type environment struct {
 // secretVariables hold secrets.
 var secretVariables = []string{"TERABOXFS_NDUS", "TERABOX_API_KEY", "TERABOX_API_SECRET"}
 
+// managerVariables are addressed to this process alone.
+var managerVariables = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
+
 // otherVariables begin as those of settings do and are none.
 var otherVariables = []string{"TERABOXFS_CONFIG", "TERABOXFS_NDUS", "TERABOXFS_NDUS_FILE"}
 
-// processEnvironment reads the surroundings of this process and takes the secrets out of what its
-// children will inherit.
+// processEnvironment reads the surroundings of this process and takes the secrets, and what is for this process alone, out of what
+// its children will inherit.
 func processEnvironment() environment {
 	env := environment{vars: map[string]string{}, uid: os.Getuid(), etc: "/etc/teraboxfs"}
 	for _, kv := range os.Environ() {
 		name, value, _ := strings.Cut(kv, "=")
 		env.vars[name] = value
 	}
-	for _, name := range append([]string{daemonMark}, secretVariables...) {
+	for _, name := range slices.Concat([]string{daemonMark}, secretVariables, managerVariables) {
 		os.Unsetenv(name)
 	}
 	return env

@@ -16,22 +16,23 @@ import (
 )
 
 // daemonMark tells a process that it is the second one of mount --daemon: its standard input carries
-// secrets, and descriptor 3 wants to know how the start went.
+// secrets, and descriptor 3 wants to know how the start went. Its value is the file that it prints to.
 const daemonMark = "_TERABOXFS_DAEMON"
 
 // startReport is what a daemon tells the command that started it: lines to print when the mount is
 // usable, or the failure.
 type startReport struct {
 	Lines    []string `json:"lines,omitempty"`
-	Link     string   `json:"link,omitempty"`  // to the status page, and
-	Place    string   `json:"place,omitempty"` // where that is
 	Failure  string   `json:"failure,omitempty"`
 	Hint     string   `json:"hint,omitempty"`
 	ExitCode int      `json:"exit_code"`
 }
 
 // daemonEnd is the daemon's end of the two pipes; nil in every other process.
-type daemonEnd struct{ report *os.File }
+type daemonEnd struct {
+	report *os.File
+	log    string // the file that the process prints to
+}
 
 // openDaemonEnd takes the secrets from the first pipe into env, if this process is a daemon. They come
 // that way because every process of the user can read a daemon's environment for as long as it runs.
@@ -44,7 +45,7 @@ func openDaemonEnd(env environment) *daemonEnd {
 	if err := json.NewDecoder(os.Stdin).Decode(&secrets); err == nil {
 		maps.Copy(env.vars, secrets)
 	}
-	return &daemonEnd{report: os.NewFile(3, "daemon report")}
+	return &daemonEnd{report: os.NewFile(3, "daemon report"), log: env.get(daemonMark)}
 }
 
 // send tells the waiting command how it went. Only the first report counts.
@@ -75,8 +76,8 @@ func (a *app) detach(ctx context.Context, logName string) error {
 	}
 	defer read.Close()
 	child := exec.CommandContext(ctx, self, a.args...)
-	child.Args[0] = "teraboxfs"                       // whatever name this process was called by
-	child.Env = append(os.Environ(), daemonMark+"=1") // without secrets: processEnvironment took them out
+	child.Args[0] = "teraboxfs"                              // whatever name this process was called by
+	child.Env = append(os.Environ(), daemonMark+"="+logPath) // without secrets: processEnvironment took them out
 	child.Stdin = bytes.NewReader(a.secretsJSON())
 	child.Stdout, child.Stderr = log, log
 	child.ExtraFiles = []*os.File{write}
@@ -100,9 +101,6 @@ func (a *app) detach(ctx context.Context, logName string) error {
 	for _, line := range r.Lines {
 		a.say(a.out, "%s", line)
 	}
-	if r.Link != "" {
-		a.say(a.out, "%s", pageLine(a.out, a.env, r.Link, r.Place))
-	}
 	a.say(a.out, "its log is %s", logPath)
 	return child.Process.Release()
 }
@@ -118,6 +116,9 @@ func endOf(child *exec.Cmd, readErr error) error {
 	return readErr
 }
 
+// ownLogMost is how long a log in the state directory, which no logrotate knows, gets before the next mount begins a new one.
+const ownLogMost = 8 << 20
+
 // daemonLog opens the file a daemon prints to: the log file, or one by the mount's name in the state
 // directory.
 func (a *app) daemonLog(name string) (string, *os.File, error) {
@@ -128,8 +129,15 @@ func (a *app) daemonLog(name string) (string, *os.File, error) {
 			return "", nil, fail("create", dir, withoutPath(err))
 		}
 		path = filepath.Join(dir, name+".log")
+		if info, err := os.Stat(path); err == nil && info.Size() > ownLogMost {
+			os.Rename(path, path+".1") // else it grows on
+		}
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", nil, fail("open", path, err)
+	}
+	f, err := openAppend(path)
 	if err != nil {
 		return "", nil, usage("open", path, "check --log-file and --state-dir", "%w", withoutPath(err))
 	}

@@ -9,19 +9,22 @@ import (
 	"github.com/lmittmann/tint"
 )
 
-// openLog makes the log of this process: where --log-file says, else on the console's error stream, in
-// colour on a terminal. verbosity is the count of -v, or negative for -q; a level that was set wins
-// over both. done releases the file.
-func (c *config) openLog(con console, verbosity int) (log *slog.Logger, done func() error, err error) {
-	out, done := con.err, func() error { return nil }
-	if c.logFile != "" {
-		f, err := os.OpenFile(c.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-		if err != nil {
-			return nil, nil, usage("open", c.logFile, "check --log-file", "%w", withoutPath(err))
-		}
-		out, done = f, f.Close
+// openLog makes the log of this process: where --log-file says, in a daemon the file that it was started with, else on the console's
+// error stream, in colour on a terminal. verbosity is the count of -v, or negative for -q; a level that was set wins over both. done
+// releases the file.
+func (a *app) openLog(verbosity int) (log *slog.Logger, done func() error, err error) {
+	path, moved := a.logFile, (func(*os.File))(nil)
+	if a.daemon != nil && a.daemon.log != "" {
+		path, moved = a.daemon.log, becomeStreams
 	}
-	return slog.New(c.logHandler(out, c.level(verbosity))), done, nil
+	if path == "" {
+		return slog.New(a.logHandler(a.err, a.level(verbosity))), func() error { return nil }, nil
+	}
+	f, err := openLogFile(path, moved)
+	if err != nil {
+		return nil, nil, usage("open", path, "check --log-file", "%w", withoutPath(err))
+	}
+	return slog.New(a.logHandler(f, a.level(verbosity))), f.Close, nil
 }
 
 // level is the least level to log.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/teraboxfs/teraboxfs/internal/control"
+	"github.com/teraboxfs/teraboxfs/internal/sdnotify"
 )
 
 func (a *app) mountCommand() *cobra.Command {
@@ -101,17 +102,13 @@ func (a *app) announce(m *mounted) {
 		if err := os.Chdir("/"); err != nil { // no directory stays busy because of us
 			a.log.Warn("leave the working directory", "err", err)
 		}
-		report := startReport{Lines: lines}
-		if m.page != nil {
-			report.Link, report.Place = m.page.Link(), m.page.Place()
-		}
-		a.daemon.send(report)
+		a.daemon.send(startReport{Lines: lines})
 		return
 	}
+	a.tellManager(sdnotify.Ready, sdnotify.Status(m.session.name+" is mounted on "+m.dir))
 	for _, line := range lines {
 		a.say(a.out, "%s", line)
 	}
-	a.tellPage(m)
 }
 
 // promise is what close(2) means on a mount.

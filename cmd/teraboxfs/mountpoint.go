@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	iofs "io/fs"
 	"os"
 	"path/filepath"
@@ -67,29 +66,26 @@ func userAllowOther(conf string) bool {
 
 // prepareMountpoint makes sure that dir is a directory nothing is lost by covering, and returns its
 // absolute path without symbolic links. A dead mount of ours is taken away first; a missing
-// directory is created if that was asked for.
+// directory is created, and one that is there protected, if that was asked for.
 func (c *config) prepareMountpoint(dir string, notice func(string)) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", fail("mount", dir, err)
 	}
-	_, err = os.Stat(abs)
-	if err == nil { // which the kernel may answer from its cache for a second after the daemon died
-		err = unix.Statfs(abs, &unix.Statfs_t{})
-	}
+	err = lookAt(abs)
 	if errors.Is(err, syscall.ENOTCONN) {
 		if err := removeDeadMount(abs); err != nil {
 			return "", err
 		}
 		notice("took away the dead mount that an earlier process left on " + abs)
-		_, err = os.Stat(abs)
+		err = lookAt(abs)
 	}
 	if errors.Is(err, iofs.ErrNotExist) {
 		if !c.mkdir {
 			return "", &failure{op: "mount", object: dir, code: exitNotFound,
 				err: errors.New("the mount point does not exist"), hint: "create it, or add --mkdir"}
 		}
-		err = os.MkdirAll(abs, 0o755)
+		err = makeMountpoint(abs)
 	}
 	if err != nil {
 		return "", fail("mount", dir, withoutPath(err))
@@ -98,7 +94,35 @@ func (c *config) prepareMountpoint(dir string, notice func(string)) (string, err
 	if err != nil {
 		return "", fail("mount", dir, withoutPath(err))
 	}
-	return real, c.checkEmpty(dir, real)
+	if err := c.checkEmpty(dir, real); err != nil || !c.protect {
+		return real, err
+	}
+	return real, fail("protect", dir, protect(real, notice))
+}
+
+// lookAt is ENOTCONN for a dead mount at abs, and else how stat failed.
+func lookAt(abs string) error {
+	_, err := os.Stat(abs)
+	if errors.Is(err, iofs.ErrPermission) && os.Geteuid() == 0 { // not even root may look at a mount of another user
+		if row, _ := ownMount(abs); row != nil && isDeadForItsUser(row) {
+			return syscall.ENOTCONN
+		}
+	}
+	if err == nil { // which the kernel may answer from its cache for a second after the daemon died
+		err = unix.Statfs(abs, &unix.Statfs_t{})
+	}
+	return err
+}
+
+// makeMountpoint makes a directory, with its parents, that is of no use but to be mounted on.
+func makeMountpoint(abs string) error {
+	if err := os.MkdirAll(filepath.Dir(abs), 0o755); err != nil {
+		return err
+	}
+	if err := os.Mkdir(abs, 0o700); err != nil {
+		return err
+	}
+	return os.Chmod(abs, bareMode())
 }
 
 // checkEmpty refuses what is no directory, is a mount already, or has entries that would be hidden.
@@ -114,12 +138,11 @@ func (c *config) checkEmpty(given, real string) error {
 		return &failure{op: "mount", object: given, err: fmt.Errorf("something is mounted there already: %w", errBusy),
 			hint: "unmount it first ('teraboxfs umount " + given + "' if it is ours), or choose another directory"}
 	}
-	f, err := os.Open(real)
+	empty, err := isBareEmpty(real)
 	if err != nil {
 		return fail("mount", given, withoutPath(err))
 	}
-	defer f.Close()
-	if _, err := f.Readdirnames(1); err != io.EOF && !c.nonEmpty {
+	if !empty && !c.nonEmpty {
 		return usage("mount", given, "choose an empty directory, or add -o nonempty to hide what is in it", "the directory is not empty")
 	}
 	return nil

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/teraboxfs/teraboxfs/internal/sdnotify"
 )
 
 // app is one command line being executed: the settings, where to print, and the log.
@@ -24,12 +26,13 @@ type app struct {
 	quiet        bool
 	mountOptions []string // arguments of -o
 	daemon       *daemonEnd
-	recent       *recentLog // valid inside a command's run
+	manager      sdnotify.Notifier // systemd, where it started this process
 }
 
 func newApp(args []string, env environment, con console) *app {
 	a := &app{config: newConfig(env), console: con, args: args}
 	a.daemon = openDaemonEnd(env)
+	a.manager = sdnotify.New(env.get("NOTIFY_SOCKET"), env.get("WATCHDOG_USEC"), env.get("WATCHDOG_PID"), os.Getpid())
 	return a
 }
 
@@ -62,7 +65,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.AddCommand(
 		a.mountCommand(), a.umountCommand(), a.mountsCommand(), a.statusCommand(), a.demoCommand(), a.emulatorCommand(),
 		a.cacheCommand(), a.queueCommand(), a.infoCommand(), a.refreshCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.aboutCommand(), a.trashCommand(),
-		a.shareCommand(), a.teraboxdlCommand(), a.versionCommand(),
+		a.shareCommand(), a.teraboxdlCommand(), a.serviceCommand(), a.versionCommand(),
 	)
 	a.completeChoices(root)
 	refuseUnknownWords(root)
@@ -153,13 +156,12 @@ func (a *app) execute(cmd *cobra.Command, args []string, run action) error {
 	if a.quiet {
 		verbosity = -1
 	}
-	log, done, err := a.openLog(a.console, verbosity)
+	log, done, err := a.openLog(verbosity)
 	if err != nil {
 		return err
 	}
 	defer done()
-	a.recent = new(recentLog)
-	a.log = slog.New(recentHandler{Handler: log.Handler(), kept: a.recent})
+	a.log = log
 	for _, name := range a.idle {
 		a.log.Warn("this version has no such setting", "variable", name)
 	}

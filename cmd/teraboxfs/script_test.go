@@ -23,7 +23,7 @@ import (
 //	account ARGS...       the same, and a login at it under the name "default"
 //	exits CODE COMMAND... runs a command that has to end with this exit code
 //
-// and the condition [rootmount] that root runs them and can mount; $DIR is an absolute path of the script's directory. -update rewrites what cmp compares with.
+// and the conditions [rootmount], root runs them and can mount, and [systemd], it runs here; $DIR is an absolute path of the script's directory. -update rewrites what cmp compares with.
 func TestScripts(t *testing.T) {
 	bin := t.TempDir()
 	self, err := os.Executable()
@@ -53,16 +53,22 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GORACE", "atexit_sleep_ms=20")
 			return os.Mkdir(home, 0o700)
 		},
-		Condition: func(name string) (bool, error) {
-			if name != "rootmount" {
-				return false, fmt.Errorf("no condition %q", name)
-			}
-			return os.Geteuid() == 0 && checkDevice("/dev/fuse") == nil, nil
-		},
+		Condition: scriptCondition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"emulator": scriptEmulator, "account": scriptAccount, "exits": scriptExits,
 		},
 	})
+}
+
+func scriptCondition(name string) (bool, error) {
+	switch name {
+	case "rootmount":
+		return os.Geteuid() == 0 && checkDevice("/dev/fuse") == nil, nil
+	case "systemd":
+		_, err := os.Stat("/run/systemd/system")
+		return err == nil, nil
+	}
+	return false, fmt.Errorf("no condition %q", name)
 }
 
 // scriptCommand is a command in the surroundings of a script.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"github.com/teraboxfs/teraboxfs/internal/sdnotify"
 )
 
 const (
@@ -21,6 +23,7 @@ const (
 // SIGINT the error is of kind errInterrupted even if all went well; it is of kind errPending
 // whenever something could not be sent.
 func (a *app) serve(ctx context.Context, m *mounted) error {
+	defer a.keepManagerInformed(m)()
 	gone := make(chan struct{})
 	go func() { // ends when the mount is over, or with the process if programs keep it
 		m.fs.Wait()
@@ -30,6 +33,7 @@ func (a *app) serve(ctx context.Context, m *mounted) error {
 	case <-gone: // unmounted by somebody; fs has sent what was pending
 	case <-ctx.Done():
 		a.log.Info("stopping", "mountpoint", m.dir, "cause", context.Cause(ctx))
+		a.tellManager(sdnotify.Stopping, sdnotify.Status("sending what is pending"))
 		a.shutDown(m, gone)
 	}
 	left := m.left()
@@ -40,11 +44,8 @@ func (a *app) serve(ctx context.Context, m *mounted) error {
 		}
 	default:
 		// Programs hold on to what was detached. The rooms below are in use, so they end with the
-		// process; the control socket and the page go now.
+		// process; the control socket goes now.
 		m.control.Close()
-		if m.page != nil {
-			m.page.Close()
-		}
 	}
 	var sig signalError
 	switch {

@@ -19,6 +19,7 @@ type settings struct {
 	account      string
 	readOnly     bool
 	mkdir        bool
+	protect      bool
 	dialect      choice
 
 	// cache
@@ -59,7 +60,6 @@ type settings struct {
 	apiBurst bounded
 
 	// ops
-	http                httpAddress
 	logLevel, logFormat choice
 	logFile             string
 
@@ -114,7 +114,6 @@ func settingsTable(s *settings) []row {
 	add(groupMount, s.writeRows)
 	add(groupMount, s.metaRows)
 	add(groupMount, s.fuseRows)
-	add(groupMount, s.opsRows)
 	add(groupGlobal, s.globalRows)
 	return rows
 }
@@ -124,7 +123,8 @@ func (s *settings) sourceRows(fs *pflag.FlagSet) {
 	fs.Var(newChoice(&s.resolver, "auto", "teraboxdl", "native"), "resolver", "who says what a share link leads to: the paid link service or the service with your login; auto is the latter where it can")
 	fs.StringVar(&s.sharesDir, "shares-dir", "", "show the saved shares in a directory of this name in the root of a drive")
 	fs.BoolVar(&s.readOnly, "read-only", false, "refuse every change")
-	fs.BoolVar(&s.mkdir, "mkdir", false, "create the mount point when it is missing")
+	fs.BoolVar(&s.mkdir, "mkdir", false, "create the mount point when it is missing; while nothing is mounted there it lets nobody in")
+	fs.BoolVar(&s.protect, "protect", false, "close the mount point for the time when nothing is mounted there; as root it is made immutable (chattr +i)")
 }
 
 func (s *settings) linkRows(fs *pflag.FlagSet) {
@@ -188,10 +188,6 @@ func (s *settings) fuseRows(fs *pflag.FlagSet) {
 	fs.Var(&s.dirMode, "dir-mode", "permission bits of directories, in place of 777 less the umask")
 	fs.Var(&s.fileMode, "file-mode", "permission bits of files, in place of 666 less the umask")
 	fs.BoolVar(&s.fuseDebug, "fuse-debug", false, "log every request of the kernel")
-}
-
-func (s *settings) opsRows(fs *pflag.FlagSet) {
-	fs.Var(&s.http, "http", "where the status page is, for this machine alone")
 }
 
 func (s *settings) globalRows(fs *pflag.FlagSet) {
