@@ -46,6 +46,14 @@ func (u *person) mountpoint(name string) string {
 	return dir
 }
 
+// mounts are the mounts below the user's home: root sees those of the whole machine.
+func (u *person) mounts() []control.Status {
+	u.t.Helper()
+	var all []control.Status
+	require.NoError(u.t, json.Unmarshal([]byte(u.run("", "mounts", "--json").stdout), &all))
+	return slices.DeleteFunc(all, func(s control.Status) bool { return !strings.HasPrefix(s.Mountpoint, u.home) })
+}
+
 func TestDeviceThatCannotBeUsed(t *testing.T) {
 	missing := checkDevice(filepath.Join(t.TempDir(), "fuse"))
 	assert.Equal(t, exitFuse, explain(missing).code)
@@ -93,8 +101,7 @@ func TestDaemonFromMountToUmount(t *testing.T) {
 		file := filepath.Join(dir, fmt.Sprint("file", round))
 		require.NoError(t, os.WriteFile(file, []byte("content"), 0o644))
 
-		var all []control.Status
-		require.NoError(t, json.Unmarshal([]byte(u.run("", "mounts", "--json").stdout), &all))
+		all := u.mounts()
 		require.Len(t, all, 1)
 		assert.Equal(t, dir, all[0].Mountpoint)
 		assert.Empty(t, all[0].Pending)
@@ -119,8 +126,7 @@ func TestDaemonKeepsSecretsOutOfItsEnvironment(t *testing.T) {
 	dir, base := u.mountpoint("mnt"), u.emulate("--ndus=tops3cret")
 	got := u.run("", "mount", "-d", "--base-url="+base, "/", dir)
 	require.Zero(t, got.code, got.stderr)
-	var all []control.Status
-	require.NoError(t, json.Unmarshal([]byte(u.run("", "mounts", "--json").stdout), &all))
+	all := u.mounts()
 	require.Len(t, all, 1)
 	for _, file := range []string{"environ", "cmdline"} {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", all[0].PID, file))
@@ -179,8 +185,7 @@ func TestDeadMountIsTakenAway(t *testing.T) {
 	dir, data := u.mountpoint("mnt"), "demo:"+filepath.Join(u.home, "data")
 	kill := func() {
 		require.Zero(t, u.run("", "mount", "-d", data, dir).code)
-		var all []control.Status
-		require.NoError(t, json.Unmarshal([]byte(u.run("", "mounts", "--json").stdout), &all))
+		all := u.mounts()
 		require.Len(t, all, 1)
 		require.NoError(t, syscall.Kill(all[0].PID, syscall.SIGKILL))
 		require.EventuallyWithT(t, func(c *assert.CollectT) {
