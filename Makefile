@@ -1,4 +1,4 @@
-# Targets: build, demo, test, race, integration, crash, fuzz, bench, bench-peers, bench-docs, lint, check, clean.
+# Targets: build, demo, test, race, integration, page-test, faults, crash, powercut, model, soak, fuzz, bench, bench-peers, bench-docs, lint, check, clean.
 # `make demo` mounts a sample drive; `make test` runs everything, real mounts included; `make race` runs it again under the race detector, but for what is
 # UNRACED, and of the mounts what is RACED; `make check` is what CI runs.
 # FLAGS goes to go test: make integration FLAGS='-run TestRename -v'.
@@ -9,16 +9,20 @@ VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null)
 TIMEOUT     ?= 30m
 # Tests at a time in a package: they wait for links and clocks more than they compute.
 PARALLEL    ?= 4
-FUZZTIME    ?= 30s
+TIME        ?= 30s
+SEEDS       ?= 5
+MINUTES     ?= 10
 RCLONE      := github.com/rclone/rclone@v1.76.0
 BENCH       ?= .
 ROUNDS      ?= 3
 
+# The tables of make faults.
+FAULTS      := TestReadFaults|TestReadOfAFileChangedElsewhere|TestReadsWhile|TestListingThatFails|TestListingWithoutEnd|TestWrongBytes|TestWriteFaults|TestCommitSurvives|TestManageSurvives|TestFullDrive|TestLostUpdate|TestHostileListing|TestEqualNames|TestStoredNames|TestProcess
 RACED       ?= TestModel|TestReaders|TestParallelCopies|TestSavePatterns|TestReadOf|TestQueue|TestDeletes|TestShares|TestPassthrough|TestDiskCache|TestLocalOnly|TestInfo|TestRefresh
 # What has no goroutines of its own, or is run under the race detector by the mounts.
 UNRACED     := -e /test/ -e /cmd/ -e /emulator -e /internal/demo
 
-.PHONY: build demo test race integration crash fuzz bench bench-peers bench-docs lint check clean fuse
+.PHONY: build demo test race integration page-test faults crash powercut model soak fuzz bench bench-peers bench-docs lint check clean fuse
 
 build:
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/teraboxfs ./cmd/teraboxfs
@@ -36,16 +40,33 @@ race: fuse
 integration: fuse
 	$(GO) test -timeout $(TIMEOUT) -parallel $(PARALLEL) $(FLAGS) ./test/...
 
-# More deaths of a daemon, and more power cuts, than `make test` has.
+# More deaths of a daemon, and more power cuts, than `make test` has: make crash ROUNDS=500.
+crash: ROUNDS = 200
 crash: fuse
-	$(GO) test -run '^TestPowerCuts$$' $(FLAGS) ./writeback -args -powercuts=3000
-	$(GO) test -run '^TestCrashes$$' -timeout $(TIMEOUT) $(FLAGS) ./test/integration -args -crashes=200
+	$(GO) test -run '^TestCrashes$$' -timeout $(TIMEOUT) $(FLAGS) ./test/integration -args -crashes=$(ROUNDS)
 
-# Every fuzz target of the module, each for FUZZTIME.
+powercut: ROUNDS = 3000
+powercut:
+	$(GO) test -run '^TestPowerCuts$$' $(FLAGS) ./writeback -args -powercuts=$(ROUNDS)
+
+# The catalogue of faults as tables (docs/reliability.md): reads, writes, commits, management, hostile names; a line for each cell, and a summary.
+faults: fuse
+	$(GO) test -json -timeout $(TIMEOUT) -parallel $(PARALLEL) -run '^($(FAULTS))' $(FLAGS) ./test/integration -args -full | $(GO) run ./test/tally
+
+# Random sequences of operations against a model in memory, SEEDS times as many as `make test` has: of a mount, of several machines, of a staged file.
+model: fuse
+	$(GO) test -run '^TestFileBehavesLikeBytes$$' $(FLAGS) ./writeback -args -rapid.checks=$$((100 * $(SEEDS)))
+	$(GO) test -timeout $(TIMEOUT) -run '^(TestModel|TestWritersOnSeveralMachines)$$' $(FLAGS) ./test/integration -args -rapid.checks=$$((200 * $(SEEDS))) -writers=$$((40 * $(SEEDS)))
+
+# Mixed load for MINUTES while one call in a hundred fails: nothing wrong, nothing lost, nothing grows.
+soak: fuse
+	$(GO) test -timeout $$(($(MINUTES) + 10))m -v -run '^TestSoak$$' $(FLAGS) ./test/integration -args -soak=$(MINUTES)m
+
+# Every fuzz target of the module, each for TIME.
 fuzz:
 	@set -e; for pkg in $$($(GO) list ./...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-			echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+			echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(TIME) $$pkg; \
 		done; \
 	done
 

@@ -47,6 +47,33 @@ func (c *Client) Login(ctx context.Context) (Account, error) {
 	return a, nil
 }
 
+// Probe looks whether what is wrong is over, when it is time for that; else it does nothing. Somebody has to call it now and then: while
+// nobody uses the drive no other call would tell.
+func (c *Client) Probe(ctx context.Context) {
+	if c.health.wantsProbe() {
+		c.Look(ctx)
+	}
+}
+
+// Look asks the service who is logged in, once, and is told by State.
+func (c *Client) Look(ctx context.Context) {
+	var out struct{ envelope }
+	err := c.call(ctx, request{op: "check/login", path: loginPath, tries: 1}, &out)
+	c.log.Debug("looked for the service", "err", err)
+}
+
+// Adopt goes on with the login of another client, which has logged in to the same account: its cookies, base and tokens. Calls under
+// way that are refused for the old login are sent again. It changes nothing and fails with ErrAddress when that login is of another service.
+func (c *Client) Adopt(other *Client) error {
+	if to := other.session.configured; !c.session.trusted(to) || !c.session.trusted(other.Base()) {
+		return &Error{Op: "login", Object: to.Host, Kind: ErrAddress, Msg: "that is another service than " + c.session.configured.Host}
+	}
+	c.session.take(other.session)
+	c.uploads.forget()
+	c.health.renewed()
+	return nil
+}
+
 // missingInfo reports whether an account call failed in a way that only means "this site does
 // not tell": name and plan are worth having, not worth failing for.
 func missingInfo(err error) bool {
@@ -54,13 +81,16 @@ func missingInfo(err error) bool {
 		errors.Is(err, ErrNotExist) || errors.Is(err, ErrUnsupported)
 }
 
+// loginPath is the call that only asks who is logged in.
+const loginPath = "/api/check/login"
+
 // checkLogin returns the user's number. Where check/login does not say it, the home page does.
 func (c *Client) checkLogin(ctx context.Context) (uint64, error) {
 	var out struct {
 		envelope
 		UK flexID `json:"uk"`
 	}
-	if err := c.call(ctx, request{op: "check/login", path: "/api/check/login"}, &out); err != nil {
+	if err := c.call(ctx, request{op: "check/login", path: loginPath}, &out); err != nil {
 		return 0, err
 	}
 	if out.UK != 0 {

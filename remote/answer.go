@@ -99,7 +99,7 @@ func (c *Client) notJSON(r request, rep reply, e *Error) error {
 		return c.statusError(e)
 	}
 	e.Kind, e.unclear = ErrProtocol, true
-	e.Msg = "not JSON"
+	e.Msg, e.foreign = "not JSON", !json.Valid(rep.body)
 	if looksLikeHTML(rep.body) {
 		e.Msg = "a web page instead of an answer"
 	}

@@ -73,6 +73,8 @@ func classifyStatus(status int) error {
 	switch {
 	case status == http.StatusTooManyRequests, status == 509:
 		return ErrThrottled
+	case status == http.StatusNetworkAuthenticationRequired: // a portal's
+		return ErrOffline
 	case status >= 500, status == http.StatusRequestTimeout:
 		return ErrServer
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:

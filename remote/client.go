@@ -20,6 +20,7 @@ type Client struct {
 	policy   *netguard.Policy
 	session  *session
 	pacer    *pacer
+	health   *health
 	api      *http.Client // calls; follows no redirect
 	data     *http.Client // ranges, over at most Streams connections to a host; follows no redirect
 	parts    *http.Client // parts, whose number in flight is the caller's; follows no redirect
@@ -61,6 +62,7 @@ func New(cfg Config) (*Client, error) {
 		policy:   policy,
 		session:  newSession(base, policy, cfg.UserAgent, jar),
 		pacer:    newPacer(cfg.Rate, cfg.Burst),
+		health:   newHealth(cfg.Now, cfg.OnState),
 		manager:  newSlot(),
 		partGate: &partGate{now: cfg.Now},
 		uploads:  newUploadHosts(cfg.Now, cfg.Backoff.Elapsed+cfg.ReadTimeout),
@@ -107,6 +109,7 @@ func (c *Client) Close() error {
 	c.running.Wait()
 	c.uploads.locating.Close()
 	c.ranges.renewals.Close()
+	c.thumbs.shared.Close()
 	c.api.CloseIdleConnections()
 	c.data.CloseIdleConnections()
 	c.parts.CloseIdleConnections()

@@ -36,6 +36,9 @@ type Config struct {
 	Backoff Backoff
 	Log     *slog.Logger // nil discards
 
+	// OnState is told of every change of the client's State, in their order. It must neither wait nor call the client. May be nil.
+	OnState func(State)
+
 	// DialContext replaces the guarded dialer of both transports. It is for tests that give the
 	// service's host names to a local server.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)

@@ -10,6 +10,9 @@
 // create. A dlink is the service's link to a file's bytes. A part is a piece of an upload
 // (superfile2), whose length follows PartSize.
 //
+// A condition is how the account stands with the service (health.go): every call's outcome moves it, and in some of them calls fail
+// at once, with the failure that led there, instead of being sent.
+//
 // # What callers can rely on
 //
 // An error is nil only when the service said that it did what was asked; an answer that is not

@@ -49,6 +49,7 @@ type Error struct {
 
 	// What retry.go needs to know about the answer.
 	unclear    bool          // no answer of the API, or a number no table knows
+	foreign    bool          // the answer is not one of the service's calls: a page, or a redirect to somebody else
 	unreached  bool          // no connection: the request was not sent
 	retryAfter time.Duration // the least wait the service asked for
 	region     string        // prefix of the region's host that an errno -6 came with

@@ -54,6 +54,13 @@ func (u *uploadHosts) pick(ctx context.Context, turn int, locate func(context.Co
 	return hosts[turn%len(hosts)], nil
 }
 
+// forget has the hosts located anew.
+func (u *uploadHosts) forget() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.hosts = nil
+}
+
 // known are the hosts that have not expired. The slice is never changed in place.
 func (u *uploadHosts) known() []*url.URL {
 	u.mu.Lock()

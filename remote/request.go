@@ -37,6 +37,8 @@ type request struct {
 	page bool // not an API call but a page: no common parameters, redirects within the site are followed
 	once bool // not to be sent again when it may have been executed
 	sure bool // an answer that is not understood is final: the caller has another way
+
+	tries uint // at most so many attempts, 0 for any number
 }
 
 // reply is a complete answer.
@@ -204,7 +206,7 @@ func (c *Client) redirectError(r request, resp *http.Response) error {
 	}
 	switch {
 	case !c.session.trusted(to):
-		e.Kind, e.Msg = ErrOffline, "redirected to another site: "+tidy(to.Scheme+"://"+to.Host)
+		e.Kind, e.foreign, e.Msg = ErrOffline, true, "redirected to another site: "+tidy(to.Scheme+"://"+to.Host)
 	case strings.HasPrefix(to.Path, "/login") || strings.HasPrefix(to.Path, "/passport/login"):
 		e.Kind = ErrLogin
 	case strings.HasPrefix(to.Path, "/simple-verify"):

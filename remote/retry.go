@@ -36,13 +36,29 @@ const partTries = 12
 // service says so, renews the token once when it is refused, waits for a gate that a new token
 // does not open, and believes in a lost login only when it is told twice.
 func (c *Client) perform(ctx context.Context, r request, read func(state, reply) error) error {
+	for {
+		if err := c.health.admit(r); err != nil {
+			return err
+		}
+		generation, began := c.health.begins()
+		err := c.attempt(ctx, r, read)
+		if errors.Is(err, ErrLogin) && generation != c.health.generationNow() {
+			continue // it was refused for a login that has been replaced meanwhile
+		}
+		c.health.heard(r, generation, began, err)
+		return err
+	}
+}
+
+// attempt is perform for a call that may be sent.
+func (c *Client) attempt(ctx context.Context, r request, read func(state, reply) error) error {
 	hops, renewed, doubted := 0, false, false
 	for {
 		st, err := c.stateFor(ctx, r)
 		if err != nil {
 			return err
 		}
-		err = c.withRetry(ctx, policy{once: r.once, sure: r.sure, bound: c.cfg.Backoff.Elapsed, gated: renewed}, func() error {
+		err = c.withRetry(ctx, policy{once: r.once, sure: r.sure, tries: r.tries, bound: c.cfg.Backoff.Elapsed, gated: renewed}, func() error {
 			rep, err := c.exchange(ctx, st, r)
 			if err == nil {
 				err = read(st, rep)
@@ -191,12 +207,15 @@ func (c *Client) patience(e *Error) time.Duration {
 	case ErrThrottled, ErrBusy, ErrServer:
 		return b.Elapsed
 	case ErrOffline:
+		if c.health.offline() {
+			return 0
+		}
 		if e.unreached || e.Status != 0 {
 			return b.Offline
 		}
 		return b.Elapsed
 	case ErrProtocol: // a page or garbage may be a gateway's hiccup, a number it made up is not
-		if e.unclear && e.Errno == 0 && e.Status != http.StatusNotFound {
+		if e.unclear && e.Errno == 0 && e.Status != http.StatusNotFound && !c.health.offline() {
 			return b.Offline
 		}
 	}
@@ -206,7 +225,11 @@ func (c *Client) patience(e *Error) time.Duration {
 // cutShort is a failure that was being retried when the caller's context ended.
 type cutShort struct{ last, cause error }
 
-func (e *cutShort) Error() string   { return e.last.Error() + " (" + e.cause.Error() + ")" }
+func (e *cutShort) Error() string { return e.last.Error() + " (" + e.cause.Error() + ")" }
+
+// late reports whether it was a time limit that ended it, and not a caller who left.
+func (e *cutShort) late() bool { return !errors.Is(e.cause, context.Canceled) }
+
 func (e *cutShort) Unwrap() []error { return []error{e.last, e.cause} }
 
 // errorOf is the *Error in err, nil when there is none.

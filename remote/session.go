@@ -3,6 +3,7 @@ package remote
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ type session struct {
 	cookies cookies  // guarded by mu
 	tokens  tokens   // guarded by mu
 	minting *minting // guarded by mu; non-nil while a token page is being fetched
+	logins  int      // guarded by mu; how often take was called
 }
 
 // tokens are what the home page gives.
@@ -93,6 +95,18 @@ func (s *session) move(from, to *url.URL) bool {
 		s.base = to
 	}
 	return !sameOrigin(s.base, from)
+}
+
+// take goes on with the login of another session.
+func (s *session) take(other *session) {
+	other.mu.Lock()
+	base, k, t := other.base, other.cookies, other.tokens
+	k.list = slices.Clone(k.list)
+	other.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.base, s.cookies, s.tokens = base, k, t
+	s.logins++
 }
 
 // accepted notes that the service took the token of st.

@@ -181,16 +181,17 @@ func (s *Shared) List(ctx context.Context, dir string) iter.Seq2[[]Entry, error]
 			return
 		}
 		l := listing{client: s.c, dir: dir, length: sharePage, seen: make(map[uint64]struct{}), fetch: func(ctx context.Context, page, length int) ([]item, error) {
-			return s.listPage(ctx, now, dir, page, length)
+			return listShared[item](ctx, s, now, dir, page, length)
 		}}
 		l.all(ctx, yield)
 	}
 }
 
-func (s *Shared) listPage(ctx context.Context, now signed, dir string, page, length int) ([]item, error) {
+// listShared asks for one page of a directory, as items of type I.
+func listShared[I any](ctx context.Context, s *Shared, now signed, dir string, page, length int) ([]I, error) {
 	var out struct {
 		envelope
-		List *[]item `json:"list"`
+		List *[]I `json:"list"`
 	}
 	query := url.Values{
 		"shorturl": {s.key}, "page": {strconv.Itoa(page)}, "num": {strconv.Itoa(length)}, "by": {"name"}, "order": {"asc"},

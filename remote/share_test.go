@@ -49,6 +49,36 @@ func walkShare(t *testing.T, s *remote.Shared, dir string) map[string]remote.Ent
 	return all
 }
 
+func TestShareHasThumbnails(t *testing.T) {
+	d := newDrive(t, emulator.Config{})
+	s, err := d.OpenShare(t.Context(), "demo", "")
+	require.NoError(t, err)
+	all, seen := walkShare(t, s, "/"), 0
+	before := d.srv.Calls()["share-list"]
+	for range 2 {
+		for p, e := range all {
+			data, err := s.Thumbnail(t.Context(), e, remote.ThumbMedium)
+			if ext := path.Ext(p); ext != ".png" && ext != ".avi" {
+				require.ErrorIs(t, err, remote.ErrNotExist, p)
+				continue
+			}
+			require.NoError(t, err, p)
+			assert.Equal(t, "\xff\xd8", string(data[:2]), "a JPEG")
+			seen++
+		}
+	}
+	assert.GreaterOrEqual(t, seen, 4)
+	asked := d.srv.Calls()["share-list"] - before
+	require.Positive(t, asked)
+	for p, e := range all {
+		if path.Ext(p) == ".png" {
+			_, err := s.Thumbnail(t.Context(), e, remote.ThumbLarge)
+			require.NoError(t, err)
+		}
+	}
+	assert.Equal(t, asked, d.srv.Calls()["share-list"]-before, "links are remembered")
+}
+
 func TestShareHasItsFolders(t *testing.T) {
 	d := newDrive(t, emulator.Config{})
 	for _, password := range []string{"", "ab12"} {

@@ -25,12 +25,14 @@ const (
 	thumbLimit = 512 << 10             // bytes of a thumbnail
 	thumbLinks = 4096                  // entries whose links are remembered
 	thumbLife  = 4 * time.Hour         // of a link without a date; the service's are said to live 8
+	thumbTime  = time.Minute           // of listing a directory of a share for its pictures
 	thumbPause = 20 * time.Millisecond // how long a question waits for others that may be asked with it
 )
 
 // thumbs is what the client remembers of pictures, and who waits for it.
 type thumbs struct {
-	links *lru.Cache[string, *thumbLink] // by version
+	links  *lru.Cache[string, *thumbLink]  // by version
+	shared *Flights[map[string]*thumbLink] // listings of directories of shares under way
 
 	mu        sync.Mutex
 	waiting   []*thumbWait // guarded by mu
@@ -56,7 +58,7 @@ func newThumbs() thumbs {
 	if err != nil {
 		panic(err) // only a size that is not positive is refused
 	}
-	return thumbs{links: links}
+	return thumbs{links: links, shared: NewFlights[map[string]*thumbLink](thumbTime)}
 }
 
 // Thumbnail returns a picture of e, a file of the account, that the service has made: an encoded image of at most 512 KiB, whose format nobody

@@ -19,8 +19,9 @@ var errFreshToken = errors.New("a token renewed just now was refused")
 
 // minting is a token page being fetched, by one for all.
 type minting struct {
-	done chan struct{}
-	err  error // set before done is closed
+	done  chan struct{}
+	login int   // session.logins when it began
+	err   error // set before done is closed
 }
 
 // withToken is the session with a jsToken, which is minted when there is none.
@@ -51,7 +52,7 @@ func (c *Client) renewToken(ctx context.Context, st state) error {
 			s.mu.Unlock()
 			return errFreshToken
 		}
-		m = &minting{done: make(chan struct{})}
+		m = &minting{done: make(chan struct{}), login: s.logins}
 		if !c.background(func(ctx context.Context) { c.mint(ctx, m) }) {
 			s.mu.Unlock()
 			return errClosed
@@ -75,7 +76,7 @@ func (c *Client) mint(ctx context.Context, m *minting) {
 	t, err := c.fetchTokens(ctx)
 	s := c.session
 	s.mu.Lock()
-	if err == nil {
+	if err == nil && m.login == s.logins {
 		t.renewed = s.tokens.js != ""
 		s.tokens = t
 	}

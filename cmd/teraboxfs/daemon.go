@@ -23,6 +23,8 @@ const daemonMark = "_TERABOXFS_DAEMON"
 // usable, or the failure.
 type startReport struct {
 	Lines    []string `json:"lines,omitempty"`
+	Link     string   `json:"link,omitempty"`  // to the status page, and
+	Place    string   `json:"place,omitempty"` // where that is
 	Failure  string   `json:"failure,omitempty"`
 	Hint     string   `json:"hint,omitempty"`
 	ExitCode int      `json:"exit_code"`
@@ -100,6 +102,9 @@ func (a *app) detach(ctx context.Context, logName string) error {
 	}
 	for _, line := range r.Lines {
 		a.say(a.out, "%s", line)
+	}
+	if r.Link != "" {
+		a.say(a.out, "%s", pageLine(a.out, a.env, r.Link, r.Place))
 	}
 	a.say(a.out, "its log is %s", logPath)
 	return child.Process.Release()

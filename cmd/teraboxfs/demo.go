@@ -70,6 +70,7 @@ func (a *app) demo(ctx context.Context, args []string) (err error) {
 		return errors.Join(err, sess.close())
 	}
 	a.say(a.out, "%s", demoText(dir))
+	a.tellPage(m)
 	err = a.serve(ctx, m)
 	if errors.Is(err, errInterrupted) {
 		a.say(a.out, "unmounted, and everything is removed again")

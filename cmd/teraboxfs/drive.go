@@ -218,5 +218,11 @@ func (d *drive) LinkAge(e remote.Entry) (age time.Duration, ok bool) {
 	return d.Client.LinkAge(e)
 }
 
+// Thumbnail is the client's.
+func (d *drive) Thumbnail(ctx context.Context, e remote.Entry, size remote.ThumbSize) ([]byte, error) {
+	e.Path = d.odd.encode(e.Path)
+	return d.Client.Thumbnail(ctx, e, size)
+}
+
 // stored returns how the service spells a path.
 func (d *drive) stored(p string) string { return d.odd.encode(p) }

@@ -102,13 +102,18 @@ func (a *app) announce(m *mounted) {
 		if err := os.Chdir("/"); err != nil { // no directory stays busy because of us
 			a.log.Warn("leave the working directory", "err", err)
 		}
-		a.daemon.send(startReport{Lines: lines})
+		report := startReport{Lines: lines}
+		if m.page != nil {
+			report.Link, report.Place = m.page.Link(), m.page.Place()
+		}
+		a.daemon.send(report)
 		return
 	}
 	a.tellManager(sdnotify.Ready, sdnotify.Status(m.session.name+" is mounted on "+m.dir))
 	for _, line := range lines {
 		a.say(a.out, "%s", line)
 	}
+	a.tellPage(m)
 }
 
 // promise is what close(2) means on a mount.

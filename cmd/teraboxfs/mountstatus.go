@@ -30,6 +30,12 @@ func (m *mounted) statusOf(sess *session, f *fs.FS) control.Status {
 	if s.Known = (control.Known{Names: names, Feed: feed}); !heard.IsZero() {
 		s.Known.Heard = &heard
 	}
+	if sess.standing != nil {
+		s.State = sess.standing.state()
+	}
+	if m.page != nil {
+		s.Page = m.page.Place()
+	}
 	if sess.pace != nil {
 		s.Pace = sess.pace()
 	}

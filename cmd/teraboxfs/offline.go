@@ -25,30 +25,48 @@ const accountMagic = "TBFSACCT1"
 // offlinePatience is how long a start tries to reach the service when it could do without.
 const offlinePatience = 5 * time.Second
 
-// connectOrRecall is connect for a mount: when the service cannot be reached, an account that this login has had before does, and
-// whatever needs the service waits for it.
-func (a *app) connectOrRecall(ctx context.Context, cred credential) (client *remote.Client, account remote.Account, offline bool, err error) {
+// connectOrRecall logs in for a mount. When the service cannot be asked, or says that a person has to mend something first, an account that this
+// login has had before does: the mount begins in the state that the client is in then.
+func (a *app) connectOrRecall(ctx context.Context, cred credential) (*standing, remote.Account, error) {
+	st, err := a.openStanding(cred)
+	if err != nil {
+		return nil, remote.Account{}, err
+	}
 	name := filepath.Join(a.stateDirectory(), "accounts", accountFile(cred))
 	known, recallErr := recallAccount(name)
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if recallErr == nil {
 		limited, cancel = context.WithTimeout(ctx, offlinePatience)
 	}
-	client, account, err = a.connect(limited, cred)
+	account, err := st.client.Login(limited)
 	cancel()
 	if err == nil {
 		if err := rememberAccount(name, account); err != nil {
 			a.log.Warn("a later start without a network will not work", "err", err)
 		}
-		return client, account, false, nil
+		return st, account, nil
 	}
-	if recallErr != nil || ctx.Err() != nil || !errors.Is(err, remote.ErrOffline) && !errors.Is(err, context.DeadlineExceeded) {
-		return nil, account, false, err
+	to, passes := conditionAtStart(err)
+	if recallErr != nil || ctx.Err() != nil || !passes {
+		return nil, account, errors.Join(err, st.client.Close())
 	}
-	if client, err = a.newClient(cred); err != nil {
-		return nil, account, false, err
+	st.client.Suppose(to, err)
+	return st, known, nil
+}
+
+// conditionAtStart is the state in which a mount begins whose login failed with err; passes is false when it cannot begin at all.
+func conditionAtStart(err error) (to remote.Condition, passes bool) {
+	switch {
+	case errors.Is(err, remote.ErrLogin):
+		return remote.ConditionLoginNeeded, true
+	case errors.Is(err, remote.ErrVerify):
+		return remote.ConditionGated, true
+	case errors.Is(err, remote.ErrThrottled):
+		return remote.ConditionThrottled, true
+	case errors.Is(err, remote.ErrOffline), errors.Is(err, remote.ErrServer), errors.Is(err, context.DeadlineExceeded), isForeign(err):
+		return remote.ConditionOffline, true
 	}
-	return client, known, true, nil
+	return 0, false
 }
 
 // accountFile is where the account of a login is remembered; it does not tell the login.

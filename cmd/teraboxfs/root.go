@@ -26,6 +26,7 @@ type app struct {
 	quiet        bool
 	mountOptions []string // arguments of -o
 	daemon       *daemonEnd
+	recent       *recentLog        // valid inside a command's run
 	manager      sdnotify.Notifier // systemd, where it started this process
 }
 
@@ -161,7 +162,8 @@ func (a *app) execute(cmd *cobra.Command, args []string, run action) error {
 		return err
 	}
 	defer done()
-	a.log = log
+	a.recent = new(recentLog)
+	a.log = slog.New(recentHandler{Handler: log.Handler(), kept: a.recent})
 	for _, name := range a.idle {
 		a.log.Warn("this version has no such setting", "variable", name)
 	}

@@ -44,8 +44,11 @@ func (a *app) serve(ctx context.Context, m *mounted) error {
 		}
 	default:
 		// Programs hold on to what was detached. The rooms below are in use, so they end with the
-		// process; the control socket goes now.
+		// process; the control socket and the page go now.
 		m.control.Close()
+		if m.page != nil {
+			m.page.Close()
+		}
 	}
 	var sig signalError
 	switch {

@@ -21,7 +21,8 @@ type session struct {
 	name     string         // for the mount table and 'teraboxfs mounts'
 	login    string         // name of the login; "" for a share
 	account  remote.Account // zero for a share
-	offline  bool           // the service could not be reached; account is from before
+	standing *standing      // with the service; nil for a share
+	recalled bool           // the service could not be asked; account is from before
 	root     string         // path of the drive that is mounted
 	drive    fs.Drive
 	pace     func() float64 // calls a second to the service; nil: none are made
@@ -29,12 +30,16 @@ type session struct {
 	fetcher  func(fs.Located) blockcache.Fetcher
 	uploader writeback.Uploader // nil: only reading is possible
 	bin      fs.Bin             // of the account; nil for a share
+	thumbs   thumbnails         // nil: nobody gives pictures of files
 	guest    string             // path in the drive of a directory of saved shares; "" is none
 	dirCache time.Duration      // how long its listings serve; 0 leaves it to the setting
 	topCache time.Duration      // how long that of the guest serves, or without one that of the root; 0: as all
 	below    time.Duration      // how long the other listings of the guest serve
 	closers  []func() error     // in the order of opening
 }
+
+// thumbnails returns the service's picture of a file of a drive.
+type thumbnails func(ctx context.Context, e remote.Entry, size remote.ThumbSize) ([]byte, error)
 
 // close ends what the session opened, the last first.
 func (s *session) close() error {
@@ -85,19 +90,21 @@ func (a *app) openSource(ctx context.Context, src source) (*session, error) {
 
 // openAccount logs in and checks that root is a directory of the drive.
 func (a *app) openAccount(ctx context.Context, cred credential, name, root string) (*session, error) {
-	client, account, offline, err := a.connectOrRecall(ctx, cred)
+	st, account, err := a.connectOrRecall(ctx, cred)
 	if err != nil {
 		return nil, err
 	}
+	client := st.client
 	mapped := &drive{Client: client}
-	if offline {
-		a.log.Warn("the service cannot be reached; the mount shows what is known from before", "base", cred.baseURL)
+	recalled := client.State().Condition != remote.ConditionOK
+	if recalled {
+		a.log.Warn("the mount begins with what is known from before", "base", cred.baseURL)
 	} else if err := checkRoot(ctx, mapped, root); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
 	return &session{
-		name: name, login: cred.account, account: account, offline: offline, root: root,
-		drive: mapped, feed: mapped, pace: client.Pace, uploader: mapped, bin: mapped,
+		name: name, login: cred.account, account: account, standing: st, recalled: recalled, root: root,
+		drive: mapped, feed: mapped, pace: client.Pace, uploader: mapped, bin: mapped, thumbs: mapped.Thumbnail,
 		fetcher: func(l fs.Located) blockcache.Fetcher { return rangeFetcher{mapped, l} },
 		closers: []func() error{client.Close},
 	}, nil

@@ -60,6 +60,7 @@ type settings struct {
 	apiBurst bounded
 
 	// ops
+	http                httpAddress
 	logLevel, logFormat choice
 	logFile             string
 
@@ -114,6 +115,7 @@ func settingsTable(s *settings) []row {
 	add(groupMount, s.writeRows)
 	add(groupMount, s.metaRows)
 	add(groupMount, s.fuseRows)
+	add(groupMount, s.opsRows)
 	add(groupGlobal, s.globalRows)
 	return rows
 }
@@ -188,6 +190,10 @@ func (s *settings) fuseRows(fs *pflag.FlagSet) {
 	fs.Var(&s.dirMode, "dir-mode", "permission bits of directories, in place of 777 less the umask")
 	fs.Var(&s.fileMode, "file-mode", "permission bits of files, in place of 666 less the umask")
 	fs.BoolVar(&s.fuseDebug, "fuse-debug", false, "log every request of the kernel")
+}
+
+func (s *settings) opsRows(fs *pflag.FlagSet) {
+	fs.Var(&s.http, "http", "where the status page is, for this machine alone")
 }
 
 func (s *settings) globalRows(fs *pflag.FlagSet) {

@@ -54,6 +54,13 @@ func (a *app) withShares(ctx context.Context, sess *session) (*session, error) {
 			return below(l).Fetch(ctx, off, n)
 		})
 	}
+	ownThumbs := sess.thumbs
+	sess.thumbs = func(ctx context.Context, e remote.Entry, size remote.ThumbSize) ([]byte, error) {
+		if e.FsID&savedMark != 0 {
+			return saved.files.thumbnail(ctx, e, size)
+		}
+		return ownThumbs(ctx, e, size)
+	}
 	sess.closers = append(sess.closers, saved.files.close)
 	return sess, nil
 }

@@ -59,7 +59,7 @@ func (a *app) openNative(ctx context.Context, src source, key, password string) 
 	}
 	return &session{
 		name: src.name(""), login: cred.account, account: account, root: src.path, drive: drive,
-		fetcher: func(l fs.Located) blockcache.Fetcher { return nativeFetcher{drive, l} },
+		fetcher: func(l fs.Located) blockcache.Fetcher { return nativeFetcher{drive, l} }, thumbs: drive.thumbnail,
 		closers: []func() error{client.Close},
 	}, nil
 }
@@ -160,6 +160,12 @@ func (f nativeFetcher) Fetch(ctx context.Context, off, n int64) (io.ReadCloser, 
 func (d *nativeDrive) read(ctx context.Context, e remote.Entry, off, n int64) (io.ReadCloser, error) {
 	e.Path = d.odd.encode(e.Path)
 	return d.shared.OpenRange(ctx, e, off, n)
+}
+
+// thumbnail returns the picture of a file under the path that it has here.
+func (d *nativeDrive) thumbnail(ctx context.Context, e remote.Entry, size remote.ThumbSize) ([]byte, error) {
+	e.Path = d.odd.encode(e.Path)
+	return d.shared.Thumbnail(ctx, e, size)
 }
 
 // shareSave copies what a share holds into the drive, on the service.

@@ -92,6 +92,20 @@ func (f shownFetcher) Fetch(ctx context.Context, off, n int64) (io.ReadCloser, e
 	return s.free(ctx, file, off, n)
 }
 
+// thumbnail is session.thumbs.
+func (s *shownFiles) thumbnail(ctx context.Context, e remote.Entry, size remote.ThumbSize) ([]byte, error) {
+	s.mu.Lock()
+	file, ok := s.files[e.Version()]
+	s.mu.Unlock()
+	switch {
+	case !ok:
+		return nil, &remote.Error{Op: "thumbnail", Object: e.Path, Kind: remote.ErrNotExist}
+	case file.within != nil:
+		return file.within.thumbnail(ctx, file.entry, size)
+	}
+	return s.client.Thumbnail(ctx, file.file, size)
+}
+
 // spentLife is how long the links of a share that were found expired are not tried again: somebody else may have renewed them.
 const spentLife = 30 * time.Second
 

@@ -23,10 +23,19 @@ func (a *app) statusCommand() *cobra.Command {
 
 // status prints one screen, or with watch one after another.
 func (a *app) status(ctx context.Context, daemon *control.Client, watch bool) error {
+	link := ""
 	for {
 		s, err := daemon.Status(ctx)
 		if err != nil {
 			return err
+		}
+		if s.Page != "" && link == "" && !a.json { // JSON is passed on, and the link is a secret
+			if link, err = linkToPage(ctx, daemon); err != nil {
+				return err
+			}
+		}
+		if link != "" {
+			s.Page = link
 		}
 		if err := a.printStatus(s); err != nil || !watch {
 			return err
@@ -47,8 +56,11 @@ func (a *app) printStatus(s control.Status) error {
 		{"Mount point", s.Mountpoint},
 		{"Source", s.Source + " (" + access(s.ReadOnly) + ")"},
 		{"Process", fmt.Sprintf("%d, version %s, up %s", s.PID, s.Version, humanize.RelTime(s.Started, time.Now(), "", ""))},
-		{"Pending", pendingText(s.Pending)},
 	}
+	if s.State != nil {
+		fields = append(fields, accountFields(s)...)
+	}
+	fields = append(fields, field{"Pending", pendingText(s.Pending)})
 	if st := s.Staging; st != nil {
 		fields = append(fields, field{"Staging", stagingText(*st)})
 	}
@@ -56,10 +68,25 @@ func (a *app) printStatus(s control.Status) error {
 		fields = append(fields, field{"Requests", paceText(s.Pace)})
 	}
 	fields = append(fields, field{"Names known", strconv.Itoa(s.Known.Names)}, field{"Changes elsewhere", feedText(s.Known)})
+	if s.Page != "" {
+		fields = append(fields, field{"Page", s.Page})
+	}
 	for _, p := range s.Conflicts {
 		fields = append(fields, field{"Conflict copy", p})
 	}
 	return a.printFields(s, fields...)
+}
+
+// accountFields say how the mount stands with the service, and what to do about it.
+func accountFields(s control.Status) []field {
+	if s.State.State == control.StateOK {
+		return []field{{"Account", s.Account + ", ok"}}
+	}
+	return []field{
+		{"Account", fmt.Sprintf("%s, %s since %s", s.Account, s.State.State, humanize.RelTime(s.State.Since, time.Now(), "ago", ""))},
+		{"Because", s.State.Cause},
+		{"Try", s.State.Hint},
+	}
 }
 
 // stagingText is the space of unsent data in words.

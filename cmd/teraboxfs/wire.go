@@ -15,7 +15,9 @@ import (
 	"github.com/teraboxfs/teraboxfs/blockcache"
 	"github.com/teraboxfs/teraboxfs/fs"
 	"github.com/teraboxfs/teraboxfs/internal/control"
+	"github.com/teraboxfs/teraboxfs/internal/events"
 	"github.com/teraboxfs/teraboxfs/internal/owndir"
+	"github.com/teraboxfs/teraboxfs/internal/page"
 	"github.com/teraboxfs/teraboxfs/internal/tree"
 	"github.com/teraboxfs/teraboxfs/remote"
 	"github.com/teraboxfs/teraboxfs/writeback"
@@ -36,6 +38,8 @@ type mounted struct {
 	promise    string           // what close(2) means here
 	stagingDir string
 	control    *control.Server
+	events     *events.Bus
+	page       *page.Server // nil: there is none
 	dir        string
 	started    time.Time
 }
@@ -43,7 +47,7 @@ type mounted struct {
 // mountSession puts the rooms together around a session and mounts it on dir. On failure nothing is
 // left mounted or locked; the session stays the caller's to close. A mount that is returned owns it.
 func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
-	m = &mounted{dir: dir, started: time.Now()}
+	m = &mounted{dir: dir, started: time.Now(), events: &events.Bus{Mountpoint: dir, Source: sess.name, Account: sess.login}}
 	defer func() {
 		if err != nil {
 			err = fail("mount", dir, errors.Join(err, m.close()))
@@ -55,6 +59,9 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 		if errors.Is(err, control.ErrTaken) {
 			err = fmt.Errorf("%w: %w", errBusy, err)
 		}
+		return m, err
+	}
+	if err = a.openPage(m); err != nil {
 		return m, err
 	}
 	if m.cache, err = a.openCache(sess); err != nil {
@@ -70,14 +77,18 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 	}
 	options := a.fsOptions(sess)
 	a.openTree(m, sess)
-	options.Cache, options.Staging, options.Tree, options.Offline = m.cache, m.staging, m.tree, sess.offline
+	options.Cache, options.Staging, options.Tree, options.Offline = m.cache, m.staging, m.tree, sess.recalled
 	options.Reports = m.reports(sess)
 	options.LocalDir, options.LocalNames = m.local, a.localOnly
 	if m.fs, err = fs.Mount(dir, options); err != nil {
 		return m, mountRefused(dir, err)
 	}
 	m.session, m.promise = sess, a.promise(m)
+	if sess.standing != nil {
+		sess.standing.tellBus(m.events)
+	}
 	m.control.Serve(m)
+	a.servePage(m)
 	return m, nil
 }
 
@@ -209,6 +220,9 @@ func (m *mounted) Drain(ctx context.Context) error { return m.fs.Drain(ctx) }
 // socket goes last: as long as it is there, the mount is not over.
 func (m *mounted) close() error {
 	var errs []error
+	if m.page != nil {
+		errs = append(errs, m.page.Close())
+	}
 	if m.staging != nil {
 		errs = append(errs, m.staging.Close())
 	}
@@ -232,7 +246,7 @@ func (m *mounted) close() error {
 
 // connect makes a client for a login and logs in.
 func (a *app) connect(ctx context.Context, cred credential) (*remote.Client, remote.Account, error) {
-	client, err := a.newClient(cred)
+	client, err := a.newClient(cred, nil)
 	if err != nil {
 		return nil, remote.Account{}, err
 	}
@@ -243,8 +257,8 @@ func (a *app) connect(ctx context.Context, cred credential) (*remote.Client, rem
 	return client, account, nil
 }
 
-// newClient makes a client for a login that asks nothing yet.
-func (a *app) newClient(cred credential) (*remote.Client, error) {
+// newClient makes a client for a login that asks nothing yet. onState, which may be nil, is told how it fares.
+func (a *app) newClient(cred credential, onState func(remote.State)) (*remote.Client, error) {
 	dialect, err := remote.ParseDialect(a.dialect.value)
 	if err != nil {
 		return nil, err
@@ -252,6 +266,6 @@ func (a *app) newClient(cred credential) (*remote.Client, error) {
 	return remote.New(remote.Config{
 		BaseURL: cred.baseURL, Cookie: cred.cookie.reveal(), Dialect: dialect,
 		Rate: a.apiRate.RateLimit, Burst: a.apiBurst.value, ReadTimeout: a.readTimeout, Streams: blockcache.Connections(a.streams.value),
-		MaxFileSize: a.maxFileSize.bytesOr(0), Log: a.log.With("room", "remote"),
+		MaxFileSize: a.maxFileSize.bytesOr(0), Log: a.log.With("room", "remote"), OnState: onState,
 	})
 }

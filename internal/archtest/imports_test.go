@@ -73,7 +73,8 @@ var rules = []rule{
 // onlyFor are packages that nobody but the listed ones may import; tests always may.
 var onlyFor = map[string][]string{
 	"./emulator":         {"./cmd", "./test"},
-	"./internal/control": {"./cmd", "./test"},
+	"./internal/control": {"./cmd", "./internal/page", "./test"},
+	"./internal/page":    {"./cmd", "./test"},
 	"./internal/demo":    {"./cmd", "./test"},
 	gofuse:               {"./fs", "./test"},
 }
@@ -192,6 +193,9 @@ func TestRulesCatchBreaches(t *testing.T) {
 		"test support to the emulator":   {"./test/integration", "./emulator", true},
 		"link service to the emulator":   {"./remote/teraboxdl", "./emulator", false},
 		"another room to control socket": {"./fs", "./internal/control", false},
+		"status page to control socket":  {"./internal/page", "./internal/control", true},
+		"status page to a room":          {"./internal/page", "./remote", false},
+		"a room to the status page":      {"./fs", "./internal/page", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := breaches(goPackage{ImportPath: full(tc.from), Imports: []string{full(tc.imported)}})

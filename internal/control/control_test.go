@@ -83,6 +83,10 @@ func (d *fakeDaemon) Cache(_ context.Context, req CacheRequest, emit func(CacheL
 	return nil
 }
 
+func (d *fakeDaemon) PageLink(context.Context, struct{}) (PageLink, error) {
+	return PageLink{URL: "http://127.0.0.1:1/?token=x"}, nil
+}
+
 // finish empties the queue, or leaves it and fails.
 func (d *fakeDaemon) finish(failure error) {
 	d.mu.Lock()
@@ -132,6 +136,12 @@ func TestCacheReportsLineByLine(t *testing.T) {
 	err := c.Cache(t.Context(), CacheRequest{Op: "warm", Paths: []string{"/c", "/bad", "/d"}}, note)
 	require.ErrorContains(t, err, "no such path")
 	assert.Equal(t, []string{"/a", "/b", "/c"}, got)
+}
+
+func TestPageLinkComesBack(t *testing.T) {
+	link, err := serve(t, socketDir(t), newFakeDaemon()).PageLink(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "http://127.0.0.1:1/?token=x", link.URL)
 }
 
 func TestDrainReportsUntilDone(t *testing.T) {

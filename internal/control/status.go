@@ -11,20 +11,22 @@ import (
 
 // Status is what a mount says of itself. It carries no secret.
 type Status struct {
-	ID         string    `json:"id"`
-	Mountpoint string    `json:"mountpoint"`
-	Source     string    `json:"source"`
-	Root       string    `json:"root,omitempty"`    // path of the drive that is mounted
-	Account    string    `json:"account,omitempty"` // empty for a share
-	PID        int       `json:"pid"`
-	Started    time.Time `json:"started"`
-	ReadOnly   bool      `json:"read_only"`
-	Version    string    `json:"version"`
-	Pending    []Pending `json:"pending"`
-	Conflicts  []string  `json:"conflicts,omitempty"` // conflict copies made, paths on the drive
-	Staging    *Staging  `json:"staging,omitempty"`   // nil when read-only
-	Pace       float64   `json:"pace,omitempty"`      // calls a second to the service at most, as it is now; 0: without bound
-	Known      Known     `json:"known"`
+	ID         string        `json:"id"`
+	Mountpoint string        `json:"mountpoint"`
+	Source     string        `json:"source"`
+	Root       string        `json:"root,omitempty"`          // path of the drive that is mounted
+	Account    string        `json:"account,omitempty"`       // empty for a share
+	State      *AccountState `json:"account_state,omitempty"` // nil where no login is used
+	PID        int           `json:"pid"`
+	Started    time.Time     `json:"started"`
+	ReadOnly   bool          `json:"read_only"`
+	Version    string        `json:"version"`
+	Pending    []Pending     `json:"pending"`
+	Conflicts  []string      `json:"conflicts,omitempty"` // conflict copies made, paths on the drive
+	Staging    *Staging      `json:"staging,omitempty"`   // nil when read-only
+	Pace       float64       `json:"pace,omitempty"`      // calls a second to the service at most, as it is now; 0: without bound
+	Known      Known         `json:"known"`
+	Page       string        `json:"page,omitempty"` // where the status page is; the link that lets a browser in is PageLink
 }
 
 // Known is what a mount knows of the drive.
@@ -87,6 +89,8 @@ type Daemon interface {
 	Info(ctx context.Context, req PathRequest) (PathInfo, error)
 	// Refresh drops what is known of one path and lists again. An error may be a *Refusal.
 	Refresh(ctx context.Context, req PathRequest) (Refreshed, error)
+	// PageLink makes a link to the status page.
+	PageLink(ctx context.Context, _ struct{}) (PageLink, error)
 }
 
 // ID names the mount at an absolute mount point: readable, unique, and short enough for a socket's

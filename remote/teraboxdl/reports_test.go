@@ -167,6 +167,13 @@ func TestVideosHaveStreamsAndThumbnails(t *testing.T) {
 			streams++
 		}
 		thumbs += len(f.Thumbs)
+		data, err := c.Thumbnail(t.Context(), f, remote.ThumbMedium)
+		if len(f.Thumbs) == 0 {
+			require.ErrorIs(t, err, remote.ErrNotExist)
+			continue
+		}
+		require.NoError(t, err)
+		assert.Equal(t, "\x89PNG", string(data[:4]))
 	}
 	assert.NotZero(t, streams)
 	assert.NotZero(t, thumbs)

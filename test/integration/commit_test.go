@@ -11,51 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestCloseReturnsTheCommitsError: a close that could not commit says so, the bytes stay readable here, and they reach the
-// drive when it takes files again.
-func TestCloseReturnsTheCommitsError(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct {
-		name  string
-		rule  fault
-		errno []error
-		slow  bool // the daemon retries for a while first
-		kept  bool // the service has all parts by then, so that the next try makes the file without an upload
-	}{
-		{"quota at create", fault{Endpoint: "create", Action: "errno", Errno: -10}, []error{syscall.ENOSPC, syscall.EDQUOT}, false, false},
-		{"quota at precreate", fault{Endpoint: "precreate", Action: "quota"}, []error{syscall.ENOSPC, syscall.EDQUOT}, false, false},
-		{"too large at precreate", fault{Endpoint: "precreate", Action: "errno", Errno: 58}, []error{syscall.EFBIG}, false, false},
-		{"create answers 500", fault{Endpoint: "create", Action: "status", Status: 500}, []error{syscall.EIO, syscall.ETIMEDOUT}, true, false},
-		{"parts answer 503", fault{Endpoint: "superfile2", Action: "status", Status: 503}, []error{syscall.EIO, syscall.ETIMEDOUT}, true, false},
-		{"every part is damaged on its way", fault{Endpoint: "superfile2", Action: "wrong-md5"}, []error{syscall.EIO}, true, true},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			if tc.slow && testing.Short() {
-				t.Skip("waits for the daemon to give up")
-			}
-			emu := startEmulator(t)
-			m := mount(t, emu)
-			want := content(1, 5_000_000)
-			emu.setFaults(tc.rule)
-			err := os.WriteFile(m.Path("file"), want, 0o644)
-			require.Error(t, err)
-			require.True(t, errorIsAny(err, tc.errno...), "%v", err)
-			requireFile(t, m.Path("file"), want)
-			if !tc.kept {
-				require.NoError(t, absent(emu, "/file"))
-			}
-
-			emu.setFaults()
-			f, err := os.OpenFile(m.Path("file"), os.O_RDWR, 0)
-			require.NoError(t, err)
-			defer f.Close()
-			require.NoError(t, f.Sync())
-			requireOnDrive(t, emu, "/file", want)
-		})
-	}
-}
-
 // TestFullDrive: a file that does not fit gives ENOSPC, and room made on the drive is used.
 func TestFullDrive(t *testing.T) {
 	t.Parallel()

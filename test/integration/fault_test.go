@@ -12,18 +12,20 @@ import (
 
 // fault is one rule of the emulator's misbehaviour, as its admin route takes and reports it: see emulator.Fault.
 type fault struct {
-	Endpoint string            `json:"endpoint"`
-	Nth      int               `json:"nth,omitempty"`
-	Count    int               `json:"count,omitempty"`
-	Every    int               `json:"every,omitempty"`
-	Match    map[string]string `json:"match,omitempty"`
-	Action   string            `json:"action"`
-	Status   int               `json:"status,omitempty"`
-	Errno    int               `json:"errno,omitempty"`
-	Delay    string            `json:"delay,omitempty"`
-	Bytes    int64             `json:"bytes,omitempty"`
-	Header   map[string]string `json:"header,omitempty"`
-	Body     string            `json:"body,omitempty"`
+	Endpoint    string            `json:"endpoint"`
+	Nth         int               `json:"nth,omitempty"`
+	Count       int               `json:"count,omitempty"`
+	Every       int               `json:"every,omitempty"`
+	Match       map[string]string `json:"match,omitempty"`
+	Action      string            `json:"action"`
+	Status      int               `json:"status,omitempty"`
+	Errno       int               `json:"errno,omitempty"`
+	Probability float64           `json:"probability,omitempty"`
+	Seed        uint64            `json:"seed,omitempty"`
+	Delay       string            `json:"delay,omitempty"`
+	Bytes       int64             `json:"bytes,omitempty"`
+	Header      map[string]string `json:"header,omitempty"`
+	Body        string            `json:"body,omitempty"`
 
 	Matched int `json:"matched,omitempty"`
 	Fired   int `json:"fired,omitempty"`
