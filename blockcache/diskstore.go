@@ -109,7 +109,7 @@ func (s *diskStore) free() (int64, error) {
 	if err := unix.Fstatfs(int(s.dir.Fd()), &st); err != nil {
 		return 0, os.NewSyscallError("fstatfs", err)
 	}
-	return int64(st.Bavail) * st.Bsize, nil
+	return int64(st.Bavail) * int64(st.Bsize), nil
 }
 
 // open opens one of the files. It follows no link, not even within the directory.
@@ -265,14 +265,14 @@ func (s *diskStore) writeAround(o *diskObject, bufs [][]byte, off int64) (rest [
 		return bufs, off
 	}
 	if o.files.direct == nil {
-		f, err := s.open(o.path()+dataSuffix, os.O_RDWR|unix.O_DIRECT)
+		f, err := s.open(o.path()+dataSuffix, os.O_RDWR|directFlag)
 		if err != nil {
 			s.cached.Store(errors.Is(err, unix.EINVAL))
 			return bufs, off
 		}
 		o.files.direct = f
 	}
-	switch wrote, err := unix.Pwritev(int(o.files.direct.Fd()), whole, off); {
+	switch wrote, err := pwritev(o.files.direct, whole, off); {
 	case errors.Is(err, unix.EINVAL):
 		s.cached.Store(true)
 		return bufs, off

@@ -221,7 +221,7 @@ func (h *handle) Lseek(_ context.Context, off uint64, whence uint32) (uint64, sy
 // Allocate extends the file; space below its end is always there. Punching holes is not
 // supported.
 func (h *handle) Allocate(ctx context.Context, off, size uint64, mode uint32) syscall.Errno {
-	if mode&^unix.FALLOC_FL_KEEP_SIZE != 0 {
+	if mode&^keepSize != 0 {
 		return syscall.ENOTSUP
 	}
 	waiting, stop := h.c.node.fs.patient(ctx)
@@ -235,5 +235,5 @@ func (h *handle) Allocate(ctx context.Context, off, size uint64, mode uint32) sy
 		return h.errno("fallocate", err)
 	}
 	h.wrote.Store(true)
-	return h.errno("fallocate", staged.Allocate(waiting, int64(off), int64(size), mode&unix.FALLOC_FL_KEEP_SIZE != 0))
+	return h.errno("fallocate", staged.Allocate(waiting, int64(off), int64(size), mode&keepSize != 0))
 }

@@ -10,7 +10,6 @@ import (
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
-	"golang.org/x/sys/unix"
 )
 
 // localNode is the kernel's view of a file that is on this machine alone; local directories are dirNodes.
@@ -204,7 +203,7 @@ func (h *localHandle) Allocate(_ context.Context, off, size uint64, mode uint32)
 		return h.errno("fallocate", err)
 	}
 	var failed error
-	if err := conn.Control(func(fd uintptr) { failed = unix.Fallocate(int(fd), mode, int64(off), int64(size)) }); err != nil {
+	if err := conn.Control(func(fd uintptr) { failed = fallocate(int(fd), mode, int64(off), int64(size)) }); err != nil {
 		failed = err
 	}
 	return h.errno("fallocate", failed)

@@ -148,7 +148,7 @@ func (f *FS) fuseOptions() *fusefs.Options {
 		ExplicitDataCacheControl: true,
 		// The first tells open(O_TRUNC) from ftruncate. With the second, which is true of files that have no modes, the kernel
 		// does not ask for security.capability before every write.
-		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2 | fuse.CAP_READDIRPLUS_AUTO,
+		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | killPrivileges | fuse.CAP_READDIRPLUS_AUTO,
 		PanicHandler:      f.recovered,
 	}
 	if o.DefaultPermissions {

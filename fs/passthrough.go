@@ -2,15 +2,12 @@ package fs
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
-	"golang.org/x/sys/unix"
 
 	"github.com/teraboxfs/teraboxfs/remote"
 )
@@ -173,18 +170,4 @@ func (h *handle) abandon() {
 func (h *wholeHandle) Release(ctx context.Context) syscall.Errno {
 	defer h.release()
 	return h.handle.Release(ctx)
-}
-
-// raiseReadAhead lets the kernel ask for whole requests of a sequential reader: its own default is an
-// eighth of that. Only root may; others read as fast as requests of 128 KiB go.
-func (f *FS) raiseReadAhead(dir string) {
-	var st unix.Stat_t
-	if os.Geteuid() != 0 || unix.Stat(dir, &st) != nil {
-		return
-	}
-	bdi := fmt.Sprintf("%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev))
-	name := filepath.Join("/sys/class/bdi", bdi, "read_ahead_kb")
-	if err := os.WriteFile(name, fmt.Appendf(nil, "%d\n", maxRequest>>10), 0); err != nil {
-		f.opts.Log.Debug("kernel read-ahead stays as it is", "err", err)
-	}
 }

@@ -13,11 +13,11 @@ import (
 // rename moves the entry name of dir to newName in newDir, over what is there unless flags has
 // RENAME_NOREPLACE.
 func (f *FS) rename(ctx context.Context, dir *inode, name string, newDir *inode, newName string, flags uint32) error {
-	if flags&^unix.RENAME_NOREPLACE != 0 {
+	if flags&^renameNoReplace != 0 {
 		return unix.EINVAL
 	}
 	if dir.owns(name) || newDir.owns(newName) {
-		return f.renameLocal(dir, name, newDir, newName, flags&unix.RENAME_NOREPLACE != 0)
+		return f.renameLocal(dir, name, newDir, newName, flags&renameNoReplace != 0)
 	}
 	if err := checkName(newName); err != nil {
 		return err
@@ -30,7 +30,7 @@ func (f *FS) rename(ctx context.Context, dir *inode, name string, newDir *inode,
 	if err != nil && !errors.Is(err, remote.ErrNotExist) {
 		return err
 	}
-	if dst != nil && flags&unix.RENAME_NOREPLACE != 0 {
+	if dst != nil && flags&renameNoReplace != 0 {
 		return remote.ErrExist
 	}
 	if dst == src {

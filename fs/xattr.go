@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 )
 
@@ -57,7 +58,7 @@ func (n *inode) getXattr(ctx context.Context, attr string, dest []byte) (uint32,
 	}
 	value, ok := n.xattrs()[name]
 	if !ok {
-		return 0, unix.ENODATA
+		return 0, syscall.Errno(fuse.ENOATTR)
 	}
 	return fillXattr(dest, value)
 }
@@ -99,7 +100,7 @@ func (noXattrs) Getxattr(_ context.Context, attr string, _ []byte) (uint32, sysc
 	if strings.HasPrefix(attr, "system.") {
 		return 0, unix.ENOTSUP
 	}
-	return 0, unix.ENODATA
+	return 0, syscall.Errno(fuse.ENOATTR)
 }
 
 // Listxattr names nothing.

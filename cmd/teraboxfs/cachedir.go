@@ -83,5 +83,5 @@ func diskSize(dir string) (int64, error) {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, os.NewSyscallError("statfs", err)
 	}
-	return int64(st.Blocks) * st.Bsize, nil
+	return int64(st.Blocks) * int64(st.Bsize), nil
 }

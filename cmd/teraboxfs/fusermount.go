@@ -7,8 +7,6 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -44,11 +42,7 @@ func mountRefused(dir string, err error) error {
 // goes through fusermount.
 func unmount(abs string, lazy bool) error {
 	if os.Geteuid() == 0 {
-		flags := unix.UMOUNT_NOFOLLOW
-		if lazy {
-			flags |= unix.MNT_DETACH
-		}
-		return unix.Unmount(abs, flags)
+		return kernelUnmount(abs, lazy)
 	}
 	program, err := fusermount()
 	if err != nil {

@@ -159,7 +159,7 @@ func stagingRoom(dir string) int64 {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0
 	}
-	free, reserve := int64(st.Bavail)*st.Bsize, int64(st.Blocks)*st.Bsize/20
+	free, reserve := int64(st.Bavail)*int64(st.Bsize), int64(st.Blocks)*int64(st.Bsize)/20
 	return max(free-reserve, 64<<20)
 }
 

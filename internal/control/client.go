@@ -12,8 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // ErrGone is returned when no daemon answers at a socket.
@@ -50,30 +48,14 @@ func open(path string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control socket %q: %w", path, err)
 	}
-	if int(peer.Uid) != os.Geteuid() {
-		return nil, fmt.Errorf("control socket %q: user %d answers: %w", path, peer.Uid, ErrForeignDir)
+	if peer.uid != os.Geteuid() {
+		return nil, fmt.Errorf("control socket %q: user %d answers: %w", path, peer.uid, ErrForeignDir)
 	}
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}
 	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
-	return &Client{path: path, http: &http.Client{Transport: transport}, pid: int(peer.Pid)}, nil
-}
-
-// peerOf asks the kernel who listens at the other end.
-func peerOf(conn *net.UnixConn) (*unix.Ucred, error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	var peer *unix.Ucred
-	var peerErr error
-	if err := raw.Control(func(fd uintptr) {
-		peer, peerErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	}); err != nil {
-		return nil, err
-	}
-	return peer, peerErr
+	return &Client{path: path, http: &http.Client{Transport: transport}, pid: peer.pid}, nil
 }
 
 // PID is the process of the daemon, as the kernel names it here.
@@ -149,28 +131,6 @@ func (c *Client) send(ctx context.Context, method, route string, v any) (io.Read
 	return resp.Body, nil
 }
 
-// WaitExit returns nil when the daemon's process has ended, and ctx's error when that is done first.
-func (c *Client) WaitExit(ctx context.Context) error {
-	fd, err := unix.PidfdOpen(c.pid, unix.PIDFD_NONBLOCK)
-	if errors.Is(err, unix.ESRCH) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("wait for process %d: %w", c.pid, err)
-	}
-	defer unix.Close(fd)
-	for ctx.Err() == nil {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 100)
-		if n > 0 {
-			return nil
-		}
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("wait for process %d: %w", c.pid, err)
-		}
-	}
-	return ctx.Err()
-}
-
 // List returns the status of every daemon in dir that answers.
 func List(ctx context.Context, dir string) ([]Status, error) {
 	paths, err := sockets(dir)
@@ -187,7 +147,9 @@ func List(ctx context.Context, dir string) ([]Status, error) {
 		if err != nil {
 			continue // ending right now
 		}
-		status.PID = c.PID()
+		if pid := c.PID(); pid != 0 {
+			status.PID = pid
+		}
 		all = append(all, status)
 	}
 	return all, nil
