@@ -191,8 +191,9 @@ func TestOneFailingCallIsNotOffline(t *testing.T) {
 	c := newWatched(t, s.URL)
 	s.on("/api/quota", text(`{"errno":0,"total":9,"used":1}`))
 	s.on("/api/list", func(w http.ResponseWriter, r *http.Request) {
-		_, err := c.Quota(context.Background())
-		assert.NoError(t, err)
+		if _, err := c.Quota(context.Background()); t.Context().Err() == nil { // else an attempt that nobody waits for any more, and the server closes
+			assert.NoError(t, err)
+		}
 		cut(w, r)
 	})
 	require.ErrorIs(t, c.list(t), ErrOffline)
