@@ -105,6 +105,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 		}
 		return nil, h.errno("read", err)
 	}
+	f.moved.read.Add(int64(result.Size()))
 	return result, 0
 }
 
@@ -142,6 +143,7 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 	waiting, stop := h.c.node.fs.patient(ctx)
 	defer stop()
 	n, err := h.c.write(waiting, data, off)
+	h.c.node.fs.moved.written.Add(int64(n))
 	if n > 0 {
 		h.wrote.Store(true) // not before: a flush for somebody's copy of the descriptor would commit what was there
 	}

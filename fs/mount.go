@@ -47,6 +47,7 @@ type FS struct {
 	feed    feed
 	ahead   walkAhead
 	stats   statters
+	moved   moved
 
 	shadow sync.Once // of shadowed
 

@@ -44,6 +44,15 @@ func (f *FS) Pending() []Pending {
 	return all
 }
 
+// PendingCount is about how many files Pending would return; it looks at none of them.
+func (f *FS) PendingCount() int { return f.dirty.count() + f.deletes.count() }
+
+func (d *deletes) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.waiting)
+}
+
 // pending returns what is still to be deleted.
 func (d *deletes) pending() []Pending {
 	d.mu.Lock()

@@ -39,6 +39,12 @@ func (s *dirtySet) remove(c *content) {
 	delete(s.set, c)
 }
 
+func (s *dirtySet) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.set)
+}
+
 func (s *dirtySet) list() []*content {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -26,6 +26,7 @@ type Client struct {
 	parts    *http.Client // parts, whose number in flight is the caller's; follows no redirect
 	ranges   ranges       // reading files
 	thumbs   thumbs       // pictures of files
+	traffic  traffic
 	dialect  dialectState
 	uploads  uploadHosts
 	partGate *partGate // fewer parts at a time while the service refuses some

@@ -116,6 +116,16 @@ func value[T any](p *T) (v T) {
 	return v
 }
 
+func TestTrafficCountsTheBytesOfParts(t *testing.T) {
+	d := newDrive(t, emulator.Config{})
+	_, err := d.upload(t.Context(), "/a", content(5<<20, 1), remote.ConflictFail)
+	require.NoError(t, err)
+	got := d.Traffic()
+	assert.EqualValues(t, 5<<20, got.Sent)
+	assert.Zero(t, got.Failed)
+	assert.GreaterOrEqual(t, got.Calls, int64(2))
+}
+
 func TestUploadAtTheBlockEdges(t *testing.T) {
 	const mib = 1 << 20
 	for _, dialect := range []remote.Dialect{remote.DialectXpan, remote.DialectWeb} {

@@ -48,7 +48,12 @@ func (c *Client) sendPart(ctx context.Context, host *url.URL, p PartRequest) (st
 	}
 	attempt, cancel := context.WithCancelCause(ctx)
 	watchdog := time.AfterFunc(c.cfg.ReadTimeout, func() { cancel(errStalled) })
-	body := newPartBody(source, p.Size, func(left int64) { watchdog.Reset(c.partPatience(p.Size, left)) })
+	before := p.Size
+	body := newPartBody(source, p.Size, func(left int64) { // by one goroutine of the transport
+		c.traffic.sent.Add(before - left)
+		before = left
+		watchdog.Reset(c.partPatience(p.Size, left))
+	})
 	// The transport may still be reading when the answer is here already. The caller gets its
 	// bytes back only after the last read.
 	defer func() {

@@ -63,6 +63,7 @@ func (c *Client) attempt(ctx context.Context, r request, read func(state, reply)
 			if err == nil {
 				err = read(st, rep)
 			}
+			c.traffic.called(ctx, err)
 			c.pacer.heard(err)
 			return err
 		})

@@ -59,7 +59,7 @@ func (a *app) openNative(ctx context.Context, src source, key, password string) 
 	}
 	return &session{
 		name: src.name(""), login: cred.account, account: account, root: src.path, drive: drive,
-		fetcher: func(l fs.Located) blockcache.Fetcher { return nativeFetcher{drive, l} }, thumbs: drive.thumbnail,
+		fetcher: func(l fs.Located) blockcache.Fetcher { return nativeFetcher{drive, l} }, thumbs: drive.thumbnail, traffic: client.Traffic,
 		closers: []func() error{client.Close},
 	}, nil
 }

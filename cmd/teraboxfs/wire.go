@@ -40,6 +40,7 @@ type mounted struct {
 	control    *control.Server
 	events     *events.Bus
 	page       *page.Server // nil: there is none
+	sampler    *sampler     // nil until there is something to count
 	dir        string
 	started    time.Time
 }
@@ -87,6 +88,7 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 	if sess.standing != nil {
 		sess.standing.tellBus(m.events)
 	}
+	m.sampler = startSampler(m.totals)
 	m.control.Serve(m)
 	a.servePage(m)
 	return m, nil
@@ -222,6 +224,9 @@ func (m *mounted) close() error {
 	var errs []error
 	if m.page != nil {
 		errs = append(errs, m.page.Close())
+	}
+	if m.sampler != nil {
+		m.sampler.close()
 	}
 	if m.staging != nil {
 		errs = append(errs, m.staging.Close())

@@ -83,6 +83,10 @@ func (d *fakeDaemon) Cache(_ context.Context, req CacheRequest, emit func(CacheL
 	return nil
 }
 
+func (d *fakeDaemon) Samples(_ context.Context, req SamplesRequest) ([]Sample, error) {
+	return make([]Sample, req.Last), nil
+}
+
 func (d *fakeDaemon) PageLink(context.Context, struct{}) (PageLink, error) {
 	return PageLink{URL: "http://127.0.0.1:1/?token=x"}, nil
 }
@@ -136,6 +140,12 @@ func TestCacheReportsLineByLine(t *testing.T) {
 	err := c.Cache(t.Context(), CacheRequest{Op: "warm", Paths: []string{"/c", "/bad", "/d"}}, note)
 	require.ErrorContains(t, err, "no such path")
 	assert.Equal(t, []string{"/a", "/b", "/c"}, got)
+}
+
+func TestSamplesComeBack(t *testing.T) {
+	got, err := serve(t, socketDir(t), newFakeDaemon()).Samples(t.Context(), SamplesRequest{Last: 3})
+	require.NoError(t, err)
+	assert.Len(t, got, 3)
 }
 
 func TestPageLinkComesBack(t *testing.T) {

@@ -89,6 +89,8 @@ type Daemon interface {
 	Info(ctx context.Context, req PathRequest) (PathInfo, error)
 	// Refresh drops what is known of one path and lists again. An error may be a *Refusal.
 	Refresh(ctx context.Context, req PathRequest) (Refreshed, error)
+	// Samples returns what was done lately, the oldest first. It does not fail.
+	Samples(ctx context.Context, req SamplesRequest) ([]Sample, error)
 	// PageLink makes a link to the status page.
 	PageLink(ctx context.Context, _ struct{}) (PageLink, error)
 }
