@@ -53,13 +53,24 @@ func list(src Source, r *http.Request) (Listing, error) {
 	return l, nil
 }
 
+// about is what the mount knows of one path.
+type about struct {
+	control.PathInfo
+	FsID string `json:"fs_id,omitempty"` // a number of 64 bits, which a browser's numbers do not hold
+}
+
 // info serves what the mount knows of one path.
-func info(src Source, r *http.Request) (control.PathInfo, error) {
+func info(src Source, r *http.Request) (about, error) {
 	path, err := pathOf(r)
 	if err != nil {
-		return control.PathInfo{}, err
+		return about{}, err
 	}
-	return src.Info(r.Context(), control.PathRequest{Path: path})
+	i, err := src.Info(r.Context(), control.PathRequest{Path: path})
+	a := about{PathInfo: i}
+	if i.FsID != 0 {
+		a.FsID = strconv.FormatUint(i.FsID, 10)
+	}
+	return a, err
 }
 
 // onPath is a request about one path.

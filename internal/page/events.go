@@ -19,13 +19,14 @@ const (
 // events pushes how the mount is to an open page.
 type events struct{ src Source }
 
-// serve answers with an event of samples every second, and one of the state when that has changed. It ends with the request or the server.
+// serve answers with an event of the samples there are, then one of new ones every second, and one of the state when that has changed. It ends with the request or the server.
 func (e *events) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	flush := http.NewResponseController(w)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	var last []byte
+	var sampled time.Time
 	for {
 		_ = flush.SetWriteDeadline(time.Now().Add(stallTime)) // a server without it only waits longer
 		state := e.state(r.Context())
@@ -34,7 +35,11 @@ func (e *events) serve(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
-		if flush.Flush() != nil {
+		samples, err := e.src.Samples(r.Context(), control.SamplesRequest{After: sampled})
+		if n := len(samples); n > 0 {
+			sampled = samples[n-1].At
+		}
+		if err != nil || writeEvent(w, "samples", marshal(samples)) != nil || flush.Flush() != nil {
 			return
 		}
 		select {
@@ -51,8 +56,10 @@ func writeEvent(w http.ResponseWriter, name string, data []byte) error {
 }
 
 // state is everything but the samples as JSON, which has no line breaks.
-func (e *events) state(ctx context.Context) []byte {
-	text, err := json.Marshal(view(ctx, e.src))
+func (e *events) state(ctx context.Context) []byte { return marshal(view(ctx, e.src)) }
+
+func marshal(v any) []byte {
+	text, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // the types are all of kinds that JSON has
 	}

@@ -67,12 +67,25 @@ func (m *mount) Info(_ context.Context, req control.PathRequest) (control.PathIn
 	if req.Path == "/missing" {
 		return control.PathInfo{}, &control.Refusal{Msg: "no such entry", Hint: "look elsewhere", Code: 3}
 	}
-	return control.PathInfo{Path: req.Path}, nil
+	return control.PathInfo{Path: req.Path, FsID: 1<<61 + 1}, nil
 }
 
 func (m *mount) Refresh(_ context.Context, req control.PathRequest) (control.Refreshed, error) {
 	m.note("refresh", req.Path)
 	return control.Refreshed{Path: req.Path}, nil
+}
+
+// begun is when the samples of tests begin, but for three seconds.
+var begun = time.Now()
+
+func (m *mount) Samples(_ context.Context, req control.SamplesRequest) ([]control.Sample, error) {
+	var out []control.Sample
+	for at := begun.Add(-3 * time.Second); !at.After(time.Now()); at = at.Add(time.Second) {
+		if at.After(req.After) {
+			out = append(out, control.Sample{At: at, Read: 7})
+		}
+	}
+	return out, nil
 }
 
 func (m *mount) Browse(_ context.Context, path, from string, n int) (Listing, error) {
@@ -312,6 +325,7 @@ func TestListingsComeInPagesAndNamesAsText(t *testing.T) {
 	for _, query := range []string{"", "?path=", "?path=a", "?path=/a%00", "?path=/&from=%21"} {
 		assert.Equal(t, http.StatusBadRequest, v.ask("GET", "/api/list"+query, "", v.cookie()...).StatusCode, query)
 	}
+	assert.Contains(t, textOf(t, v.ask("GET", "/api/info?path=/a", "", v.cookie()...)), `"fs_id":"2305843009213693953"`)
 	resp := v.ask("GET", "/api/info?path=/missing", "", v.cookie()...)
 	assert.Equal(t, http.StatusNotFound, resp.StatusCode)
 	assert.JSONEq(t, `{"error":"no such entry","hint":"look elsewhere"}`, textOf(t, resp))

@@ -16,6 +16,7 @@ type Source interface {
 	Cache(ctx context.Context, req control.CacheRequest, emit func(control.CacheLine) error) error
 	Info(ctx context.Context, req control.PathRequest) (control.PathInfo, error)
 	Refresh(ctx context.Context, req control.PathRequest) (control.Refreshed, error)
+	Samples(ctx context.Context, req control.SamplesRequest) ([]control.Sample, error)
 
 	// Browse returns at most n entries of a directory, from on being "" or the Next of another listing.
 	Browse(ctx context.Context, path, from string, n int) (Listing, error)

@@ -51,6 +51,7 @@ func samplePNG(t testing.TB, c color.Color) []byte {
 func TestPage(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t)
+	b.prefers("light")
 	emu := startEmulator(t)
 	emu.put("/Pictures/red.png", samplePNG(t, color.RGBA{200, 30, 30, 255}))
 	emu.put("/Pictures/blue.png", samplePNG(t, color.RGBA{30, 30, 200, 255}))
@@ -90,10 +91,17 @@ func pageWhileTransferring(t *testing.T, b *browser, m *Mount) {
 	}()
 	go func() { done <- os.WriteFile(m.Path("upload.bin"), content(8, 8<<20), 0o644) }() // ends with the write
 	b.becomes("an upload shows its progress", `[...document.querySelectorAll("#queue progress")].some(p => !p.hidden && p.value > 0)`)
+	b.becomes("the rates are those of now", `["tile-fetched", "tile-sent", "tile-read"].every(id => / [KM]iB\/s$/.test(document.getElementById(id).textContent))`)
 	require.NoError(t, <-done)
 	require.NoError(t, <-done)
 	b.picture("transfer")
 	b.becomes("the upload is over", `document.getElementById("tile-queue").textContent.startsWith("0 ")`)
+	b.becomes("the chart has a line for what was fetched", `(() => {
+		const c = document.querySelector("#chart canvas"), px = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+		for (let i = 0; i < px.length; i += 4) if (px[i] === 0x2f && px[i+1] === 0x6f && px[i+2] === 0xb0 && px[i+3] === 255) return true;
+		return false;
+	})()`)
+	b.becomes("a quarter of an hour adds up", `document.getElementById("tile-sent-note").textContent.startsWith("8.00 MiB in")`)
 	b.becomes("the cache fills", `[...document.querySelectorAll("#meters progress")].some(p => p.value > 0)`)
 }
 

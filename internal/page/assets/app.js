@@ -1,7 +1,7 @@
 // The page: what the server pushes is shown, and the parts are put together.
 import { $, el, keyed, set } from "./dom.js";
 import { bytes, count, percent, plural, rate, span, visible } from "./format.js";
-import { Charts } from "./chart.js";
+import { Charts, perSecond } from "./chart.js";
 import { showProblems, showQueue } from "./queue.js";
 import { begin } from "./files.js";
 
@@ -77,7 +77,7 @@ function showCache(s) {
     });
   const looks = c.hits + c.misses;
   set($("tile-hits"), looks ? percent(c.hits / looks) : "–");
-  set($("tile-hits-note"), looks ? "of reads did not wait" : "nothing was read yet");
+  set($("tile-hits-note"), looks ? "without waiting" : "nothing read yet");
   set($("cache-note"), c.bytes_read > 0 ? `${bytes(c.bytes_fetched)} fetched for ${bytes(c.bytes_read)} read` : "");
 }
 
@@ -88,18 +88,27 @@ function showAllowance(a) {
   set($("tile-allowance-note"), a.limit > 0 ? `${count(a.used)} of ${count(a.limit)} requests used` : "the limit is not known yet");
 }
 
-// The samples.
+// The samples of the last quarter of an hour.
+let recent = [];
+
 function showSamples(samples) {
   if (!samples.length) return;
   for (const part of document.querySelectorAll("[data-samples][hidden]")) part.hidden = false;
   charts.add(samples);
-  const s = samples[samples.length - 1];
-  set($("tile-fetched"), rate(s.fetched));
-  set($("tile-sent"), rate(s.sent));
-  set($("tile-read"), rate(s.read));
-  set($("tile-read-note"), `written ${rate(s.written)}`);
+  const s = samples[samples.length - 1], now = perSecond(s);
+  set($("tile-fetched"), rate(now.fetched));
+  set($("tile-sent"), rate(now.sent));
+  set($("tile-read"), rate(now.read));
+  set($("tile-written"), rate(now.written));
+  recent = recent.concat(samples).slice(-900);
+  const sum = (name) => recent.reduce((total, r) => total + r[name], 0);
+  for (const name of ["fetched", "sent", "read", "written"]) set($(`tile-${name}-note`), `${bytes(sum(name))} in ${minutes()}`);
+  const calls = sum("requests"), failed = sum("failed");
   set($("tile-requests"), `${count(s.requests)}/s`);
+  set($("tile-requests-note"), `${failed ? `${count(failed)} of ` : ""}${count(calls)} ${failed ? "failed " : ""}in ${minutes()}`);
 }
+
+const minutes = () => (recent.length < 120 ? `${recent.length} s` : `${Math.round(recent.length / 60)} min`);
 
 // The connection. A browser's own way of trying again does not tell when it has given up.
 let source = null, retry = 0, silence = 0;
@@ -122,6 +131,7 @@ function again() {
     if (status === 401) { tellOffline("This mount was started anew: open the link that 'teraboxfs status' prints now."); again(); return; }
     if (status === 0) { again(); return; }
     charts.clear();
+    recent = [];
     connect();
   }, 2000);
 }

@@ -1,6 +1,6 @@
 // Lines over the last fifteen minutes, drawn by uPlot.
 import { $, el, set } from "./dom.js";
-import { percent, rate } from "./format.js";
+import { clock, percent, rate } from "./format.js";
 
 const window_ = 15 * 60; // seconds that are shown
 
@@ -8,12 +8,11 @@ const window_ = 15 * 60; // seconds that are shown
 const lines = [
   { name: "fetched", label: "From TeraBox", colour: "--line-fetched", fill: "--fill-fetched" },
   { name: "sent", label: "To TeraBox", colour: "--line-sent" },
-  { name: "read", label: "Read by programs", colour: "--line-read", dash: [6, 4] },
-  { name: "written", label: "Written by programs", colour: "--line-written", dash: [2, 3] },
+  { name: "read", label: "Programs read", colour: "--line-read", dash: [6, 4] },
+  { name: "written", label: "Programs wrote", colour: "--line-written", dash: [2, 3] },
 ];
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const hhmm = (s) => { const d = new Date(s * 1000); return `${String(d.getHours()).padStart(2, "0")}:${String(d.getMinutes()).padStart(2, "0")}`; };
 
 // Series keeps columns of samples, the oldest first, no longer than the window.
 class Series {
@@ -31,13 +30,22 @@ class Series {
 function axes(size, values) {
   const common = { stroke: css("--text-quiet"), grid: { stroke: css("--grid"), width: 1 }, ticks: { show: false }, font: `12px ${css("--font")}` };
   return [
-    { ...common, grid: { show: false }, values: (_, splits) => splits.map(hhmm), space: 90, gap: 8, size: 26 },
+    { ...common, grid: { show: false }, values: (_, splits, __, ___, step) => splits.map((s) => clock(s * 1000).slice(0, step < 60 ? 8 : 5)), space: 90, gap: 8, size: 26 },
     { ...common, size, values, space: 44, gap: 8 },
   ];
 }
 
-// span is the x scale: always the whole window, so that a line grows from the right.
-function span() { const now = Date.now() / 1000; return [now - window_, now]; }
+// perSecond is a sample's bytes as rates: it may have been a long second.
+export function perSecond(s) {
+  const seconds = s.seconds > 0 ? s.seconds : 1;
+  return Object.fromEntries(lines.map((l) => [l.name, s[l.name] / seconds]));
+}
+
+// spanOf is the x scale: what there are samples of, but two minutes at least, and now at the right.
+function spanOf(series) {
+  const now = Date.now() / 1000, first = series.x.length ? series.x[0] : now;
+  return [now - Math.min(window_, Math.max(120, now - first)), now];
+}
 
 // fitted has a chart follow the width of its box.
 function fitted(box, height, make) {
@@ -91,7 +99,7 @@ export class Charts {
     return new uPlot({
       width, height, legend: { show: false }, padding: [12, 8, 0, 0],
       cursor: { y: false, drag: { setScale: false, x: false }, points: { size: 7 } },
-      scales: { x: { time: true, range: span }, y: { range: (_, __, max) => [0, Math.max(64 << 10, max * 1.1)] } },
+      scales: { x: { time: true, range: () => spanOf(this.throughput) }, y: { range: (_, __, max) => [0, Math.max(64 << 10, max * 1.1)] } },
       axes: axes(74, (_, splits) => splits.map((v) => (v === 0 ? "0" : rate(v).replace(/\.0+ /, " ")))).map((a, i) => (i ? { ...a, splits: byteSplits } : a)),
       series: [{}, ...lines.map((l) => ({
         label: l.label, stroke: css(l.colour), width: 2, dash: l.dash, fill: l.fill ? css(l.fill) : undefined,
@@ -105,7 +113,7 @@ export class Charts {
     return new uPlot({
       width, height, legend: { show: false }, padding: [10, 8, 0, 0],
       cursor: { show: false },
-      scales: { x: { time: true, range: span }, y: { range: [0, 1] } },
+      scales: { x: { time: true, range: () => spanOf(this.throughput) }, y: { range: [0, 1] } },
       axes: axes(48, (_, splits) => splits.map(percent)).map((a, i) => (i ? { ...a, splits: () => [0, 0.5, 1], space: 20 } : a)),
       series: [{}, { stroke: css("--line-hits"), width: 2, fill: css("--fill-hits"), points: { show: false }, spanGaps: true }],
     }, this.hits.data(), $("hits"));
@@ -119,8 +127,9 @@ export class Charts {
 
   add(samples) {
     for (const s of samples) {
-      this.throughput.add(s.at, s);
-      this.hits.add(s.at, { hits: s.looks > 0 ? s.hits / s.looks : null });
+      const at = Date.parse(s.at) / 1000, looks = s.hits + s.misses;
+      this.throughput.add(at, perSecond(s));
+      this.hits.add(at, { hits: looks > 0 ? s.hits / looks : null });
     }
     this.paint();
   }

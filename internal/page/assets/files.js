@@ -16,6 +16,10 @@ const view = $("view");
 const pictures = () => view.getAttribute("aria-pressed") === "true";
 view.addEventListener("click", () => { view.setAttribute("aria-pressed", String(!pictures())); draw(); });
 
+$("warm").addEventListener("click", () => {
+  const name = place.path.slice(place.path.lastIndexOf("/") + 1);
+  if (confirm(`Bring everything in ${visible(name)} to this machine's cache? It is downloaded while this page is open, as far as the cache has room.`)) cache("warm", place.path, name);
+});
 $("refresh").addEventListener("click", async () => {
   const button = $("refresh");
   button.disabled = true;
@@ -32,6 +36,7 @@ addEventListener("hashchange", () => open(pathOfHash()));
 // open shows a directory from its beginning.
 async function open(path) {
   place.path = path.startsWith("/") ? path : "/";
+  $("warm").hidden = place.path === "/";
   crumbs();
   await load(place.path, "");
 }
@@ -173,7 +178,7 @@ async function details(path, e) {
     const fields = [
       ["Path on the drive", i.path], ["Stored as", i.stored], ["Size", `${bytes(i.size)} (${i.size} bytes)`],
       ["Modified", date(i.mtime)], ["State", i.state === "committed" ? "on the drive as it is here" : i.state], ["Last error", i.error],
-      ["On this machine", i.size ? `${bytes(i.cached)}, ${percent(i.cached / i.size)}` : "–"], ["md5", i.md5], ["fs_id", i.fs_id ? String(i.fs_id) : ""],
+      ["On this machine", i.size ? `${bytes(i.cached)}, ${percent(i.cached / i.size)}` : "–"], ["md5", i.md5], ["fs_id", i.fs_id],
       ["Open handles", i.handles ? String(i.handles) : ""], ["Listed", i.listed ? ago(i.listed) : ""],
     ];
     $("details-fields").replaceChildren(...fields.filter(([, v]) => v).flatMap(([k, v]) => [el("dt", {}, k), el("dd", { dir: "auto" }, visible(String(v)))]));
