@@ -57,6 +57,9 @@ var errAbandoned = errors.New("the upload was given up: the file is being change
 // commit brings the service in step with the staged bytes; it does nothing when there is nothing
 // to send. The error says why the bytes are not on the service; they stay staged, and readable.
 func (c *content) commit(ctx context.Context) error {
+	if err := c.keepRefused(ctx); err != nil {
+		return err
+	}
 	err := c.commitStaged(ctx)
 	c.node.unsaved() // now that committed has what is there
 	if err == nil {
@@ -227,6 +230,9 @@ func (c *content) endCommit(dir *inode, target writeback.Target, res writeback.C
 	if err != nil && !conflict {
 		err = tellOfBin(err)
 		c.failure = err
+		if f.ofAccount(err) {
+			return err
+		}
 		c.failures++
 		c.retryAt = f.opts.Now().Add(retryDelay(c.failures))
 		return err

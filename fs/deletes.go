@@ -102,6 +102,20 @@ func (d *deletes) start(atOnce bool) {
 	}
 }
 
+// refused notes for all that waits why the service would not be asked, and reports whether that is so.
+func (d *deletes) refused() bool {
+	why := d.fs.refused()
+	if why == nil {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, w := range d.waiting {
+		w.err = why
+	}
+	return true
+}
+
 // work sends batches until nothing waits, or one failed. It ends with ctx.
 func (d *deletes) work(ctx context.Context) {
 	for {
@@ -110,7 +124,7 @@ func (d *deletes) work(ctx context.Context) {
 		case <-d.hurry:
 		case <-ctx.Done():
 		}
-		failed := d.send(ctx)
+		failed := d.refused() || d.send(ctx)
 		d.mu.Lock()
 		close(d.round)
 		d.round = make(chan struct{})

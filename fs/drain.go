@@ -29,6 +29,9 @@ func (f *FS) Drain(ctx context.Context) error {
 		})
 	}
 	_ = g.Wait()
+	if why := f.refused(); why != nil && len(errs) > 0 {
+		errs = []error{why} // of them all
+	}
 	errs = append(errs, f.deletes.drain(ctx))
 	f.purges.flush(ctx)
 	return errors.Join(errs...)

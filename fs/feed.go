@@ -110,7 +110,7 @@ func (d *feed) follow(ctx context.Context) {
 	for first := true; ; first = false {
 		wait := d.fs.opts.Poll
 		switch err := d.catchUp(ctx); {
-		case err == nil || ctx.Err() != nil || passing(err):
+		case err == nil || ctx.Err() != nil || passing(err) || d.fs.held() != nil:
 		default:
 			wait = max(wait, feedAgain)
 			d.lose(err)

@@ -199,7 +199,7 @@ func (h *handle) Release(context.Context) syscall.Errno {
 		if h.c.local() && !h.c.cloning() {
 			finish = h.c.promise
 		}
-		if err := finish(f.ctx); err != nil && !errors.Is(err, errAbandoned) {
+		if err := finish(f.ctx); err != nil && !errors.Is(err, errAbandoned) && !f.ofAccount(err) {
 			f.opts.Log.Error("committed neither by close nor now; it will be tried again",
 				"path", h.c.node.path(), "err", err)
 		}

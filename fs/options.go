@@ -47,6 +47,8 @@ type Options struct {
 
 	Bin Bin // what this mount deletes leaves the recycle bin too, where that is; nil leaves it there
 
+	Account Account // of the drive; nil: sending always makes sense
+
 	Tree    *storedtree.Store // listings that outlive the mount; nil: none do
 	Offline bool              // the service cannot be reached as the mount begins: stored listings serve, even those that may lack something
 

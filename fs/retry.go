@@ -59,20 +59,36 @@ func (s *dirtySet) list() []*content {
 func (f *FS) retryLoop(ctx context.Context) {
 	tick := time.NewTicker(retryTick)
 	defer tick.Stop()
+	wasHeld := false
 	for n := 0; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if n++; n%int(retryFirst/retryTick) == 0 {
+		held := f.held() != nil
+		if n++; !held && (wasHeld || n%int(retryFirst/retryTick) == 0) {
 			f.deletes.start(true) // those that failed
 		}
 		for _, c := range f.dirty.list() {
+			if wasHeld && !held {
+				c.forgive()
+			}
 			if c.dueForRetry(f.opts.Now()) {
 				f.uploads.add(c)
 			}
 		}
+		f.uploads.goOn()
+		wasHeld = held
+	}
+}
+
+// forgive ends the pause after failures: what they were due to may be over.
+func (c *content) forgive() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failures > 0 {
+		c.failures, c.retryAt = 0, time.Time{}
 	}
 }
 

@@ -68,7 +68,7 @@ func (dir *inode) recall() {
 	f.feed.settle()
 	f.tree.mu.Lock()
 	defer f.tree.mu.Unlock()
-	dir.recallLocked(f.opts.Offline)
+	dir.recallLocked(f.cutOff())
 }
 
 // renewBehind has a listing renewed that serves although it is old.

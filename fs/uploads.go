@@ -34,6 +34,9 @@ func (u *uploads) add(c *content) {
 
 // startLocked brings the workers to their number. It needs mu.
 func (u *uploads) startLocked() {
+	if len(u.waiting) == 0 || u.fs.held() != nil {
+		return
+	}
 	for !u.paused && u.workers < min(u.fs.opts.Uploads, len(u.waiting)+u.workers) {
 		if !u.fs.spawn(u.work) {
 			return
@@ -57,7 +60,7 @@ func (u *uploads) work(ctx context.Context) {
 func (u *uploads) next(ctx context.Context) *content {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.paused || len(u.waiting) == 0 || ctx.Err() != nil {
+	if u.paused || len(u.waiting) == 0 || ctx.Err() != nil || u.fs.held() != nil {
 		u.workers--
 		return nil
 	}
@@ -70,6 +73,13 @@ func (u *uploads) next(ctx context.Context) *content {
 			return c
 		}
 	}
+}
+
+// goOn begins again after the account was not fit for sending.
+func (u *uploads) goOn() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.startLocked()
 }
 
 // pause lets files under way finish, and begins no other until it is told false.
@@ -88,7 +98,7 @@ func (u *uploads) isPaused() bool {
 
 // sendBehind commits c for nobody in particular. A failure is logged, and shown until a later try succeeds.
 func (f *FS) sendBehind(ctx context.Context, c *content) {
-	if err := c.commit(ctx); err != nil && !errors.Is(err, errAbandoned) && ctx.Err() == nil {
+	if err := c.commit(ctx); err != nil && !errors.Is(err, errAbandoned) && ctx.Err() == nil && !f.ofAccount(err) {
 		f.opts.Log.Warn("not sent; the bytes are kept and it will be tried again", "path", c.node.path(), "err", err)
 	}
 }

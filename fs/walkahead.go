@@ -82,7 +82,7 @@ func (dir *inode) insideLocked(found, dirs []*inode, limit time.Time, steps *int
 			break
 		}
 		if n.listing.rounds == 0 {
-			n.recallLocked(n.fs.opts.Offline)
+			n.recallLocked(n.fs.cutOff())
 		}
 		switch {
 		case n.guest || n.listing.flight != nil:

@@ -38,8 +38,8 @@ var trialWaits = [...][]time.Duration{
 	ConditionOK:          {0},
 	ConditionThrottled:   {5 * time.Second, 10 * time.Second, 20 * time.Second, time.Minute},
 	ConditionOffline:     {time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second},
-	ConditionGated:       {5 * time.Minute},
-	ConditionLoginNeeded: {10 * time.Minute},
+	ConditionGated:       {time.Minute, 5 * time.Minute, 15 * time.Minute},
+	ConditionLoginNeeded: {30 * time.Second, 5 * time.Minute, 30 * time.Minute},
 }
 
 // demand is how much of the account a call needs. What is refused to one may still be given to a lesser one, so that only a success of
@@ -166,6 +166,9 @@ func (h *health) heard(r request, generation int, began time.Time, err error) {
 func (h *health) changeLocked(to State, d demand) {
 	if to.Condition == h.state.Condition {
 		return
+	}
+	if to.Condition == ConditionLoginNeeded {
+		d = demandRead // a dead cookie is dead for all
 	}
 	to.Since = h.now()
 	h.state, h.demand, h.trials = to, d, 0

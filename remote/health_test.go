@@ -187,17 +187,19 @@ func TestOfflineIsFoundOutQuickly(t *testing.T) {
 
 // TestOneFailingCallIsNotOffline: other calls succeed meanwhile.
 func TestOneFailingCallIsNotOffline(t *testing.T) {
-	s := newScript(t)
-	c := newWatched(t, s.URL)
-	s.on("/api/quota", text(`{"errno":0,"total":9,"used":1}`))
-	s.on("/api/list", func(w http.ResponseWriter, r *http.Request) {
-		if _, err := c.Quota(context.Background()); t.Context().Err() == nil { // else an attempt that nobody waits for any more, and the server closes
-			assert.NoError(t, err)
-		}
-		cut(w, r)
-	})
-	require.ErrorIs(t, c.list(t), ErrOffline)
-	c.went(t)
+	clock := new(clock)
+	h := newHealth(clock.now, nil)
+	list, quota := request{path: "/api/list"}, request{path: "/api/quota"}
+	down := &Error{Op: "list", Kind: ErrOffline}
+	generation, began := h.begins()
+	clock.move(time.Second)
+	h.heard(quota, generation, began, nil)
+	h.heard(list, generation, began, down)
+	assert.False(t, h.offline())
+	_, began = h.begins()
+	clock.move(time.Second)
+	h.heard(list, generation, began, down)
+	assert.True(t, h.offline())
 }
 
 // TestCallerWhoLeavesIsNotOffline: only the caller's patience ended.

@@ -118,7 +118,7 @@ func (c *Client) fetchTokens(ctx context.Context) (tokens, error) {
 func checkTokens(op string, t tokens) error {
 	switch {
 	case t.js == "":
-		return &Error{Op: op, Kind: ErrProtocol, Msg: "the page has no token"}
+		return &Error{Op: op, Kind: ErrProtocol, Msg: "the page has no token", foreign: true}
 	case len(t.js) == 192 && isHex(t.js):
 		return &Error{Op: op, Kind: ErrLogin, Msg: "the site took us for a visitor"}
 	}

@@ -174,11 +174,29 @@ func (c *config) credential(account string) (credential, error) {
 		}
 		return found, errNoLogin
 	}
-	found.account, found.cookie, found.origin = name, newSecret(stored.Cookie), c.vaultPath()
+	return c.storedCredential(name, stored), nil
+}
+
+// storedBeside is the stored login of the account of cred, if that came from somewhere else and is another one.
+func (c *config) storedBeside(cred credential) (credential, bool) {
+	if cred.origin == "" || cred.origin == c.vaultPath() {
+		return credential{}, false
+	}
+	v, err := c.loadVault()
+	stored, ok := v.Accounts[cred.account]
+	if err != nil || !ok || stored.Cookie == cred.cookie.reveal() {
+		return credential{}, false
+	}
+	return c.storedCredential(cred.account, stored), true
+}
+
+// storedCredential is a login of the credentials file.
+func (c *config) storedCredential(name string, stored login) credential {
+	found := credential{account: name, cookie: newSecret(stored.Cookie), baseURL: c.baseURL, origin: c.vaultPath()}
 	if stored.BaseURL != "" && !c.isSet("base-url") {
 		found.baseURL = stored.BaseURL
 	}
-	return found, nil
+	return found
 }
 
 // choose picks a login by name; without one, the default or the only one.

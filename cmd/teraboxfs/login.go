@@ -68,7 +68,11 @@ func (a *app) login(ctx context.Context, args []string, f loginFlags) error {
 	if err := a.saveVault(v); err != nil {
 		return err
 	}
-	return a.printIdentity(who)
+	if err := a.printIdentity(who); err != nil {
+		return err
+	}
+	a.tellMounts(ctx, name)
+	return nil
 }
 
 // readCookie gets the cookie from where the flags say, or asks for it.

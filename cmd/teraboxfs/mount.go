@@ -98,6 +98,9 @@ func (a *app) printWaysOn() {
 // command that waits for this daemon.
 func (a *app) announce(m *mounted) {
 	lines := []string{fmt.Sprintf("%s is mounted on %s", m.session.name, m.dir), m.promise, "end it with: teraboxfs umount " + m.dir}
+	if st := m.Status().State; st != nil && st.State != control.StateOK {
+		lines = append(lines, "the account is "+st.State+": what is known and cached is served, and nothing is sent; "+st.Hint)
+	}
 	if a.daemon != nil {
 		if err := os.Chdir("/"); err != nil { // no directory stays busy because of us
 			a.log.Warn("leave the working directory", "err", err)

@@ -40,16 +40,24 @@ func (a *app) connectOrRecall(ctx context.Context, cred credential) (*standing, 
 	}
 	account, err := st.client.Login(limited)
 	cancel()
+	if errors.Is(err, remote.ErrLogin) {
+		if beside, ok := a.storedBeside(cred); ok {
+			a.log.Warn("the service does not take the login of "+cred.origin+"; the stored one is used", "account", beside.account)
+			return a.connectOrRecall(ctx, beside)
+		}
+	}
 	if err == nil {
 		if err := rememberAccount(name, account); err != nil {
 			a.log.Warn("a later start without a network will not work", "err", err)
 		}
+		st.account = account
 		return st, account, nil
 	}
 	to, passes := conditionAtStart(err)
 	if recallErr != nil || ctx.Err() != nil || !passes {
 		return nil, account, errors.Join(err, st.client.Close())
 	}
+	st.account = known
 	st.client.Suppose(to, err)
 	return st, known, nil
 }

@@ -31,7 +31,10 @@ func (a *app) queueCommand() *cobra.Command {
 		func(ctx context.Context, args []string) error { return a.queueShow(ctx, args[0]) }))
 	var timeout time.Duration
 	wait := onMount("wait", "Wait until everything is sent", func(ctx context.Context, daemon *control.Client) error {
-		return a.drain(ctx, daemon, timeout)
+		if err := a.drain(ctx, daemon, timeout); err != nil {
+			return a.notDrained(ctx, daemon, "queue", "wait", err)
+		}
+		return nil
 	})
 	wait.Flags().DurationVar(&timeout, "timeout", 0, "give up waiting after this time; 0 waits as long as it takes")
 	onPaths("retry", "Send files, or all below directories, now, however often they failed")
@@ -66,6 +69,10 @@ func (a *app) queueList(ctx context.Context, daemon *control.Client) error {
 		a.say(a.out, "nothing is pending")
 	} else if err := a.printTable([]string{"SIZE", "STATE", "KEPT", "PATH", "LAST ERROR"}, rows); err != nil {
 		return err
+	}
+	if s := status.State; s != nil && s.State != control.StateOK {
+		a.say(a.out, "nothing is sent: the account is %s: %s", s.State, oneLine(s.Cause))
+		a.say(a.out, "%s", s.Hint)
 	}
 	if s := status.Staging; s != nil {
 		if s.Paused {

@@ -29,6 +29,9 @@ func (m *mounted) Queue(ctx context.Context, req control.QueueRequest, emit func
 	if !ok {
 		return fmt.Errorf("operation %q is not known here", req.Op)
 	}
+	if st := m.session.standing; st != nil && (req.Op == "retry" || req.Op == "resume") {
+		st.mended(ctx)
+	}
 	if req.Op == "retry" && len(req.Paths) == 0 {
 		m.fs.Retry("")
 		return nil

@@ -88,7 +88,7 @@ func (a *app) shutDown(m *mounted, gone <-chan struct{}) {
 
 // drainNow sends what is pending and logs what could not be sent.
 func (a *app) drainNow(ctx context.Context, m *mounted) {
-	if err := m.fs.Drain(ctx); err != nil {
+	if err := m.Drain(ctx); err != nil {
 		a.log.Error("send what was pending", "mountpoint", m.dir, "err", err)
 	}
 }

@@ -12,9 +12,14 @@ import (
 
 // standing is how one mount stands with the service: what its client noticed, told to the log and to whoever listens.
 type standing struct {
-	client *remote.Client
-	cred   credential
-	log    *slog.Logger
+	app     *app // where a login may be stored; nil when none can be, as in the demo
+	client  *remote.Client
+	login   string         // name of the login
+	account remote.Account // that is mounted
+	log     *slog.Logger
+
+	taking sync.Mutex // held while a stored login is tried; before mu
+	cookie secret     // guarded by taking; of the login in use
 
 	mu  sync.Mutex
 	was remote.State
@@ -23,7 +28,10 @@ type standing struct {
 
 // openStanding makes a client for a login that asks nothing yet, and follows how it fares.
 func (a *app) openStanding(cred credential) (*standing, error) {
-	s := &standing{cred: cred, log: a.log}
+	s := &standing{login: cred.account, cookie: cred.cookie, log: a.log}
+	if cred.origin != "" {
+		s.app = a
+	}
 	client, err := a.newClient(cred, s.changed)
 	if err != nil {
 		return nil, err
@@ -80,9 +88,9 @@ func (s *standing) describe(state remote.State) control.AccountState {
 	case remote.ConditionThrottled:
 		out.Hint = "it goes on by itself; a lower --api-rate avoids it"
 	case remote.ConditionGated:
-		out.Hint = "open " + s.cred.baseURL + " in a browser, pass its check, then run 'teraboxfs queue retry' on the mount point"
+		out.Hint = "open " + s.client.Base().String() + " in a browser, pass its check, then run 'teraboxfs queue retry' on the mount point"
 	case remote.ConditionLoginNeeded:
-		out.Hint = "run 'teraboxfs login " + s.cred.account + "': running mounts take it up"
+		out.Hint = "run 'teraboxfs login " + s.login + "': running mounts take it up"
 	}
 	return out
 }

@@ -56,7 +56,7 @@ func (a *app) umount(ctx context.Context, dir string, f umountFlags) error {
 			left = fmt.Errorf("%w: %s", errPending, pendingText(status.Pending))
 		}
 	} else if err := a.drain(ctx, daemon, f.timeout); err != nil {
-		return fail("umount", dir, err)
+		return a.notDrained(ctx, daemon, "umount", dir, err)
 	}
 	if err := unmount(mountpoint, f.lazy); err != nil && !errors.Is(err, syscall.EINVAL) {
 		return unmountFailure(dir, err)
@@ -108,6 +108,15 @@ func (a *app) drain(ctx context.Context, daemon *control.Client, timeout time.Du
 		return fmt.Errorf("%w: %d files, %s: %s", errPending, last.Files, bytesText(last.Bytes), last.Err)
 	}
 	return nil
+}
+
+// notDrained is the failure of a drain; its hint is what the account needs, when that is what holds the uploads up.
+func (a *app) notDrained(ctx context.Context, daemon *control.Client, op, dir string, err error) error {
+	f := &failure{op: op, object: dir, err: err}
+	if s, statusErr := daemon.Status(ctx); errors.Is(err, errPending) && statusErr == nil && s.State != nil {
+		f.hint = s.State.Hint
+	}
+	return f
 }
 
 // umountDead takes away a mount whose daemon is gone, and refuses what is no mount of ours.

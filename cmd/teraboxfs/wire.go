@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -43,12 +44,20 @@ type mounted struct {
 	sampler    *sampler     // nil until there is something to count
 	dir        string
 	started    time.Time
+
+	work  sync.WaitGroup     // goroutines of spawn
+	quit  context.CancelFunc // ends them
+	until context.Context    // of theirs
 }
+
+// spawn runs body until the mount is closed; close waits for it.
+func (m *mounted) spawn(body func(ctx context.Context)) { m.work.Go(func() { body(m.until) }) }
 
 // mountSession puts the rooms together around a session and mounts it on dir. On failure nothing is
 // left mounted or locked; the session stays the caller's to close. A mount that is returned owns it.
 func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 	m = &mounted{dir: dir, started: time.Now(), events: &events.Bus{Mountpoint: dir, Source: sess.name, Account: sess.login}}
+	m.until, m.quit = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
 			err = fail("mount", dir, errors.Join(err, m.close()))
@@ -79,6 +88,9 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 	options := a.fsOptions(sess)
 	a.openTree(m, sess)
 	options.Cache, options.Staging, options.Tree, options.Offline = m.cache, m.staging, m.tree, sess.recalled
+	if sess.standing != nil {
+		options.Account = sess.standing.client
+	}
 	options.Reports = m.reports(sess)
 	options.LocalDir, options.LocalNames = m.local, a.localOnly
 	if m.fs, err = fs.Mount(dir, options); err != nil {
@@ -87,6 +99,7 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 	m.session, m.promise = sess, a.promise(m)
 	if sess.standing != nil {
 		sess.standing.tellBus(m.events)
+		m.spawn(sess.standing.follow)
 	}
 	m.sampler = startSampler(m.totals)
 	m.control.Serve(m)
@@ -216,11 +229,18 @@ func limitMemory(env environment, cache int64) {
 func (m *mounted) readOnly() bool { return m.staging == nil }
 
 // Drain implements control.Daemon: it returns nil when nothing is pending.
-func (m *mounted) Drain(ctx context.Context) error { return m.fs.Drain(ctx) }
+func (m *mounted) Drain(ctx context.Context) error {
+	if st := m.session.standing; st != nil {
+		st.lookAgain(ctx)
+	}
+	return m.fs.Drain(ctx)
+}
 
 // close ends everything behind a mount that the kernel has let go of, or that never came to be. The control
 // socket goes last: as long as it is there, the mount is not over.
 func (m *mounted) close() error {
+	m.quit()
+	m.work.Wait()
 	var errs []error
 	if m.page != nil {
 		errs = append(errs, m.page.Close())

@@ -71,6 +71,13 @@ func (d *fakeDaemon) Refresh(_ context.Context, req PathRequest) (Refreshed, err
 	return Refreshed{Path: req.Path, Added: 2}, nil
 }
 
+func (d *fakeDaemon) Login(_ context.Context, req LoginRequest) (LoginResult, error) {
+	if req.Account != "mine" {
+		return LoginResult{}, &Refusal{Msg: "another account", Code: 4}
+	}
+	return LoginResult{Taken: true, State: AccountState{State: StateOK}}, nil
+}
+
 func (d *fakeDaemon) Cache(_ context.Context, req CacheRequest, emit func(CacheLine) error) error {
 	for _, path := range req.Paths {
 		if path == "/bad" {

@@ -93,6 +93,8 @@ type Daemon interface {
 	Samples(ctx context.Context, req SamplesRequest) ([]Sample, error)
 	// PageLink makes a link to the status page.
 	PageLink(ctx context.Context, _ struct{}) (PageLink, error)
+	// Login takes up the login that is stored for the account. An error may be a *Refusal.
+	Login(ctx context.Context, req LoginRequest) (LoginResult, error)
 }
 
 // ID names the mount at an absolute mount point: readable, unique, and short enough for a socket's

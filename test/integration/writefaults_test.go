@@ -113,6 +113,7 @@ func writeThroughFault(t *testing.T, f writeFault, mode string) {
 	}
 
 	emu.setFaults()
+	teraboxfs(t, m.home, "queue", "retry", m.Dir) // a refused login is not tried again by itself
 	for _, c := range cells {
 		if c.name() != "file" {
 			eventually(t, 2*time.Minute, "the rename", func() error { return os.Rename(m.Path(c.dir(), c.name()), m.Path(c.dir(), "file")) })
