@@ -22,7 +22,7 @@ RACED       ?= TestModel|TestReaders|TestParallelCopies|TestSavePatterns|TestRea
 # What has no goroutines of its own, or is run under the race detector by the mounts.
 UNRACED     := -e /test/ -e /cmd/ -e /emulator -e /internal/demo
 
-.PHONY: build demo test race integration page-test faults crash powercut model soak fuzz bench bench-peers bench-docs lint check clean fuse
+.PHONY: build demo test race integration page-test faults crash powercut model soak fuzz bench bench-peers bench-docs lint check clean fuse deb release cross deb-test release-test container-test
 
 build:
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/teraboxfs ./cmd/teraboxfs
@@ -108,6 +108,27 @@ lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt -w these files:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+
+# dist/*.deb, and dist/*.tar.gz with SHA256SUMS: the same commit, the same bytes. ARCHS="amd64" makes fewer.
+ARCHS ?= amd64 arm64
+deb:
+	packaging/package.sh deb $(ARCHS)
+
+release: cross
+	packaging/package.sh release $(ARCHS)
+
+# What is not Linux compiles; nobody has mounted there yet.
+cross:
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
+	GOOS=freebsd GOARCH=amd64 CGO_ENABLED=0 $(GO) vet ./...
+
+# The package in a clean Debian (debootstrap), the release built twice, the image as far as it goes here. Root; a Debian mirror.
+deb-test:
+	test/packaging/deb.sh
+release-test:
+	test/packaging/release.sh
+container-test:
+	test/packaging/container.sh
 
 check: lint test race
 

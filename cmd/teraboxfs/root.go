@@ -66,7 +66,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.AddCommand(
 		a.mountCommand(), a.umountCommand(), a.mountsCommand(), a.statusCommand(), a.demoCommand(), a.emulatorCommand(),
 		a.cacheCommand(), a.queueCommand(), a.infoCommand(), a.refreshCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.aboutCommand(), a.trashCommand(),
-		a.shareCommand(), a.teraboxdlCommand(), a.serviceCommand(), a.versionCommand(),
+		a.shareCommand(), a.teraboxdlCommand(), a.serviceCommand(), a.packageFilesCommand(), a.versionCommand(),
 	)
 	a.completeChoices(root)
 	refuseUnknownWords(root)

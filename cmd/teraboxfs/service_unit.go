@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -28,6 +29,7 @@ type unit struct {
 	system      bool
 	immutable   bool // the mount point may have to be made so
 	credentials []credentialFile
+	instance    bool // a template for every mount point: settings and SOURCE come from a file of variables
 }
 
 // credentialFile is a secret that systemd hands to the unit.
@@ -141,19 +143,41 @@ func (u unit) name() string { return unitPrefix + escapeUnitPath(u.mountpoint) +
 //go:embed service.unit
 var unitTemplate string
 
+// write writes the unit's file.
+func (u unit) write(w io.Writer) error {
+	_, err := io.WriteString(w, u.text())
+	return err
+}
+
 // text is the unit's file.
 func (u unit) text() string {
+	source, mountpoint := quoteUnit(u.source.text), quoteUnit(u.mountpoint)
+	description := escapeSpecifiers(u.source.text + " on " + u.mountpoint)
+	if u.instance {
+		source, mountpoint, description = "${SOURCE}", "%f", "on %f"
+	}
+	start := append(quoteAll(u.program, "mount"), quoteAll(u.options...)...)
+	stop := append(quoteAll(u.program, "umount", "--timeout="+seconds(drainTime), "--"), mountpoint)
 	var b strings.Builder
 	t := template.Must(template.New("unit").Funcs(template.FuncMap{"quote": quoteUnit, "specifier": escapeSpecifiers}).Parse(unitTemplate))
 	err := t.Execute(&b, map[string]any{
-		"Source": u.source.text, "Mountpoint": u.mountpoint, "Parent": filepath.Dir(u.mountpoint), "Program": u.program, "Options": u.options,
-		"Credentials": u.credentials, "System": u.system, "Immutable": u.immutable, "Drain": seconds(drainTime), "Stop": seconds(stopTime),
-		"NoRestart": fmt.Sprintf("%d %d %d", exitUsage, exitNotFound, exitLogin), "Success": fmt.Sprint(exitPending),
+		"Description": description, "Start": strings.Join(append(start, "--", source, mountpoint), " "), "StopCommand": strings.Join(stop, " "),
+		"Parent": filepath.Dir(u.mountpoint), "Credentials": u.credentials, "System": u.system, "Immutable": u.immutable, "Instance": u.instance,
+		"Drain": seconds(drainTime), "Stop": seconds(stopTime),
+		"NoRestart": fmt.Sprintf("%d %d %d", exitUsage, exitNotFound, exitLogin), "Success": exitPending,
 	})
 	if err != nil {
 		panic(fmt.Sprintf("the unit template: %v", err)) // its fields are all there
 	}
 	return b.String()
+}
+
+func quoteAll(words ...string) []string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = quoteUnit(w)
+	}
+	return quoted
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%ds", int(d.Seconds())) }
