@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	pictureLimit  = 512 << 10        // bytes of a picture
-	pictureMemory = 16 << 20         // bytes of all that are remembered
-	pictureTime   = 15 * time.Second // for one to come
-	picturesAhead = 6                // that are fetched at a time
-	noPictureLife = 5 * time.Minute  // how long it is remembered that there is none
-	pictureBrief  = "private, max-age=3600"
+	pictureLimit  = 512 << 10               // bytes of a picture
+	pictureMemory = 16 << 20                // bytes of all that are remembered
+	pictureTime   = 15 * time.Second        // for one to come
+	picturesAhead = 6                       // that are fetched at a time
+	noPictureLife = 5 * time.Minute         // how long it is remembered that there is none
+	pictureAge    = "private, max-age=3600" // in the browser: the address names the version
 )
 
 // pictureKinds are the formats that a browser is given, as net/http finds them in the bytes. What the service calls them does not count.
@@ -68,8 +68,8 @@ func (p *pictures) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", pic.kind)
 	h.Set("Content-Length", strconv.Itoa(len(pic.data)))
-	h.Set("Cache-Control", pictureBrief) // the address names the version
-	_, _ = w.Write(pic.data)             // who asked may have gone
+	h.Set("Cache-Control", pictureAge)
+	_, _ = w.Write(pic.data) // who asked may have gone
 }
 
 // get returns a picture that is remembered, or fetches it, once for all who ask. The first one's going away does not spoil it for others.

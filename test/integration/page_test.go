@@ -102,6 +102,7 @@ func pageWhileTransferring(t *testing.T, b *browser, m *Mount) {
 		return false;
 	})()`)
 	b.becomes("a quarter of an hour adds up", `document.getElementById("tile-sent-note").textContent.startsWith("8.00 MiB in")`)
+	b.becomes("the new file is listed by itself", `[...document.querySelectorAll("#entries .entry-name")].some(e => e.textContent === "upload.bin")`)
 	b.becomes("the cache fills", `[...document.querySelectorAll("#meters progress")].some(p => p.value > 0)`)
 }
 

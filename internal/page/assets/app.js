@@ -3,7 +3,7 @@ import { $, el, keyed, set } from "./dom.js";
 import { bytes, count, percent, plural, rate, span, visible } from "./format.js";
 import { Charts, perSecond } from "./chart.js";
 import { showProblems, showQueue } from "./queue.js";
-import { begin } from "./files.js";
+import { begin, noticed } from "./files.js";
 
 const charts = new Charts();
 
@@ -122,18 +122,18 @@ function connect() {
   source.addEventListener("error", () => { connected(false); again(); });
 }
 
-function again() {
+function again(pause = 2000) {
   source?.close();
   clearTimeout(retry);
   retry = setTimeout(async () => {
     let status = 0;
-    try { status = (await fetch("/api/list?path=/&n=1", { cache: "no-store" })).status; } catch { /* nobody there */ }
-    if (status === 401) { tellOffline("This mount was started anew: open the link that 'teraboxfs status' prints now."); again(); return; }
-    if (status === 0) { again(); return; }
+    try { status = (await fetch("/", { method: "HEAD", cache: "no-store" })).status; } catch { /* nobody there */ }
+    if (status === 401) tellOffline("This mount was started anew: open the link that 'teraboxfs status' prints now.");
+    if (status !== 200) { again(status === 401 ? 10000 : 2000); return; }
     charts.clear();
     recent = [];
     connect();
-  }, 2000);
+  }, pause);
 }
 
 function connected(yes) {
@@ -150,7 +150,11 @@ function tellOffline(text) {
   document.body.classList.add("stale");
 }
 
-setInterval(() => { if (state) set($("uptime"), `up ${span((Date.now() - Date.parse(state.started)) / 1000)}`); }, 1000);
+setInterval(() => {
+  if (!state) return;
+  set($("uptime"), `up ${span((Date.now() - Date.parse(state.started)) / 1000)}`);
+  noticed(state.queue.files, state.known.names, state.cache && state.cache.disk_files);
+}, 1000);
 
 connect();
 begin();

@@ -1,5 +1,5 @@
 // The browser of the drive.
-import { $, el, set } from "./dom.js";
+import { $, el, keyed, set } from "./dom.js";
 import { ago, bytes, date, percent, plural, visible } from "./format.js";
 import { get, lines, post } from "./net.js";
 import { complain } from "./notice.js";
@@ -80,9 +80,9 @@ function crumbs() {
 const link = (path, text) => el("li", {}, el("a", { href: hashOf(path), dir: "auto" }, text));
 
 function draw() {
-  const list = $("entries");
+  const list = $("entries"), make = pictures() ? tile : line;
   list.className = pictures() ? "entries grid" : "entries list";
-  list.replaceChildren(...place.entries.map((e) => (pictures() ? tile(e) : line(e))));
+  keyed(list, place.entries, (e) => [make.name, e.dir, e.version, e.size, e.modified, e.name].join("/"), make, (item, e) => set(item.querySelector(".entry-state"), stateOf(e)));
   const left = place.total - place.entries.length;
   $("more").hidden = !place.next;
   let note = place.total === 0 && $("files-error").hidden ? "This directory is empty." : plural(place.total, "entry", "entries");
@@ -128,13 +128,13 @@ function shape(e) {
 function tile(e) {
   const box = el("span", { class: "tile-picture" }, e.version ? thumb(e, "medium") : shape(e));
   return el("li", { class: "grid-item" }, opener(e, box, nameOf(e),
-    el("span", { class: "quiet figures" }, e.dir ? "directory" : [bytes(e.size), stateOf(e)].filter(Boolean).join(", "))));
+    el("span", { class: "quiet figures" }, e.dir ? "directory" : bytes(e.size), " ", el("span", { class: "entry-state" }))));
 }
 
 function line(e) {
   return el("li", { class: "list-item" },
     opener(e, el("span", { class: "list-picture" }, e.version ? thumb(e, "medium") : shape(e)), nameOf(e)),
-    el("span", { class: "list-state quiet" }, stateOf(e)),
+    el("span", { class: "list-state quiet entry-state" }),
     el("span", { class: "list-size figures" }, e.dir ? "" : bytes(e.size)),
     el("span", { class: "list-date quiet figures" }, date(e.modified)));
 }
@@ -221,6 +221,21 @@ async function cache(op, path, name) {
   }
   stop.remove();
   setTimeout(() => { if (mine === job) box.hidden = true; }, 8000);
+}
+
+// noticed has what is shown brought up to date, now and then, when something has changed: figures are any numbers that tell.
+let told = "", looked = 0;
+export async function noticed(...figures) {
+  const now = figures.join(" ");
+  if (now === told || document.hidden || place.total > 5000 || Date.now() - looked < 4000 || $("entries").hasAttribute("aria-busy")) return;
+  [told, looked] = [now, Date.now()];
+  const path = place.path;
+  try {
+    const page = await get("/api/list", { path, n: Math.min(500, Math.max(120, place.entries.length)) });
+    if (path !== place.path || $("entries").hasAttribute("aria-busy") || page.entries.length < Math.min(place.entries.length, page.total)) return;
+    Object.assign(place, { entries: page.entries, next: page.next || "", total: page.total, listed: page.listed });
+    draw();
+  } catch { /* who asks for it is told */ }
 }
 
 export const begin = () => open(pathOfHash());
