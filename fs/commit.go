@@ -91,6 +91,9 @@ func (c *content) commitStaged(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if err := c.whole(); err != nil {
+		return c.endCommit(nil, writeback.Target{}, writeback.Committed{}, err)
+	}
 	staged, target, ok := c.beginCommit(at, cancel)
 	if !ok {
 		return nil
@@ -137,6 +140,9 @@ func (c *content) commitTo(ctx context.Context, dir *inode, name string, dst *in
 	}
 	cause, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if err := c.whole(); err != nil {
+		return false, c.endCommit(nil, writeback.Target{}, writeback.Committed{}, err)
+	}
 	staged, target, ok := c.beginCommit(path.Join(dir.path(), name), cancel)
 	if !ok {
 		return false, nil

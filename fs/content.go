@@ -31,6 +31,7 @@ type content struct {
 	digests    []string                // MD5 of the 4 MiB blocks of committed, when known
 	clone      *clone                  // a copy of another file, begun and not committed; staged is empty then
 	staged     *writeback.File         // nil: unchanged
+	torn       *torn                   // what staged lacks, because a write failed; nil: nothing
 	base       *versionReader          // what staged reads unchanged blocks through; nil: staged is whole
 	mtime      time.Time               // what stat shows
 	mtimeDirty bool                    // the service does not have mtime
@@ -298,6 +299,7 @@ func (c *content) truncate(ctx context.Context, size int64) error {
 	if err := staged.Truncate(ctx, size); err != nil {
 		return err
 	}
+	c.cut(size)
 	c.modified()
 	return nil
 }
@@ -313,6 +315,7 @@ func (c *content) write(ctx context.Context, p []byte, off int64) (int, error) {
 	}
 	c.abandon()
 	n, err := staged.WriteAt(ctx, p, off)
+	c.wrote(off, off+int64(n), off+int64(len(p)), err)
 	if n > 0 {
 		c.modified()
 	}
@@ -366,7 +369,7 @@ func (c *content) discard(wanted bool) {
 	if wanted {
 		c.keepLocked()
 	}
-	c.staged, c.base, c.clone = nil, nil, nil
+	c.staged, c.base, c.clone, c.torn = nil, nil, nil, nil
 	c.mu.Unlock()
 
 	c.node.fs.dirty.remove(c)

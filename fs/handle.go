@@ -144,7 +144,7 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 	defer stop()
 	n, err := h.c.write(waiting, data, off)
 	h.c.node.fs.moved.written.Add(int64(n))
-	if n > 0 {
+	if n > 0 || err != nil && h.c.whole() != nil {
 		h.wrote.Store(true) // not before: a flush for somebody's copy of the descriptor would commit what was there
 	}
 	return uint32(n), h.errno("write", err)

@@ -29,6 +29,9 @@ func (c *content) save(ctx context.Context) error {
 	if c.node.detached() || c.cloning() {
 		return nil
 	}
+	if err := c.whole(); err != nil {
+		return err
+	}
 	e := c.version()
 	c.mu.Lock()
 	staged, target := c.staged, c.targetLocked(e.Path)
@@ -85,7 +88,11 @@ func (c *content) promise(ctx context.Context) error {
 	if !c.isLocal() {
 		return nil
 	}
-	if err := c.save(ctx); err != nil {
+	err := c.save(ctx)
+	if err != nil && c.whole() != nil {
+		c.node.fs.uploads.add(c) // so that the failure is shown
+	}
+	if err != nil {
 		return err
 	}
 	if isTemporary(c.node.baseName()) {

@@ -159,6 +159,17 @@ func ownMount(abs string) (*mountinfo.Info, error) {
 	return rows[len(rows)-1], nil // the topmost
 }
 
+// place is where the mount is by now: a directory above it may have been renamed.
+func (m *mounted) place() string {
+	rows, err := mountinfo.GetMounts(func(row *mountinfo.Info) (skip, stop bool) {
+		return row.FSType != fsType || row.Major != m.major || row.Minor != m.minor, false
+	})
+	if err != nil || len(rows) == 0 {
+		return m.dir
+	}
+	return rows[len(rows)-1].Mountpoint
+}
+
 // removeDeadMount takes away a mount whose process is gone, if it was one of ours.
 func removeDeadMount(abs string) error {
 	row, err := ownMount(abs)

@@ -74,7 +74,7 @@ func (a *app) shutDown(m *mounted, gone <-chan struct{}) {
 		return
 	}
 	a.log.Warn("programs still use the mount; detaching it", "mountpoint", m.dir, "err", err)
-	if err := unmount(m.dir, true); err != nil && !errors.Is(err, syscall.EINVAL) { // EINVAL: it is gone
+	if err := unmount(m.place(), true); err != nil && !errors.Is(err, syscall.EINVAL) { // EINVAL: it is gone
 		a.log.Error("detach", "mountpoint", m.dir, "err", err)
 		return
 	}

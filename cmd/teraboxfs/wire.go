@@ -43,6 +43,8 @@ type mounted struct {
 	page       *page.Server // nil: there is none
 	sampler    *sampler     // nil until there is something to count
 	dir        string
+	major      int // of the mount's device
+	minor      int
 	started    time.Time
 
 	work  sync.WaitGroup     // goroutines of spawn
@@ -95,6 +97,9 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 	options.LocalDir, options.LocalNames = m.local, a.localOnly
 	if m.fs, err = fs.Mount(dir, options); err != nil {
 		return m, mountRefused(dir, err)
+	}
+	if row, err := ownMount(dir); err == nil && row != nil {
+		m.major, m.minor = row.Major, row.Minor
 	}
 	m.session, m.promise = sess, a.promise(m)
 	if sess.standing != nil {

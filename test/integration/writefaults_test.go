@@ -27,7 +27,7 @@ type writeFault struct {
 // full asks for all cells of the tables of faults, those too that wait for minutes.
 var full = flag.Bool("full", false, "all cells of the tables of faults")
 
-// writeFaults are the rows of B that no retry cures. What retries do cure is in commitFaults.
+// writeFaults are the rows of B that no retry cures, but for those of the account (TestAccountStates). What retries do cure is in commitFaults.
 var writeFaults = []writeFault{
 	{name: "B1 precreate answers 500", rules: []fault{{Endpoint: "precreate", Action: "status", Status: 500}}, errnos: []error{unix.EIO, unix.ETIMEDOUT}, slow: true},
 	{name: "B1 precreate answers 31023", rules: []fault{{Endpoint: "precreate", Action: "errno", Errno: 31023}}, errnos: []error{unix.EIO, unix.EINVAL}},
@@ -40,7 +40,6 @@ var writeFaults = []writeFault{
 	{name: "B5 create misses a part", rules: []fault{{Endpoint: "create", Action: "missing-block"}}, errnos: []error{unix.EIO}},
 	{name: "B9 quota at precreate", rules: []fault{{Endpoint: "precreate", Action: "quota"}}, errnos: []error{unix.ENOSPC}, essence: true},
 	{name: "B9 quota at create", rules: []fault{{Endpoint: "create", Action: "errno", Errno: -10}}, errnos: []error{unix.ENOSPC}},
-	{name: "B12 logged out", rules: []fault{{Endpoint: "precreate", Action: "not-logged-in"}}, errnos: []error{unix.EACCES}},
 	{name: "B14 precreate answers HTML", rules: []fault{{Endpoint: "precreate", Action: "html"}}, errnos: []error{unix.EIO, unix.ETIMEDOUT, unix.EACCES}, slow: true},
 	{name: "B14 parts answer HTML", rules: []fault{{Endpoint: "superfile2", Action: "html"}}, errnos: []error{unix.EIO, unix.ETIMEDOUT, unix.EACCES}, kept: true, slow: true},
 	{name: "B14 create answers no JSON", rules: []fault{{Endpoint: "create", Action: "garbage"}}, errnos: []error{unix.EIO, unix.ETIMEDOUT}},
