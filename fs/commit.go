@@ -213,7 +213,7 @@ func (c *content) beginCommit(at string, cancel context.CancelCauseFunc) (*write
 
 // endCommit takes over the outcome of a commit; dir is where a conflict copy is, nil for the directory of the file.
 func (c *content) endCommit(dir *inode, target writeback.Target, res writeback.Committed, err error) error {
-	f := c.node.fs
+	f, at := c.node.fs, c.node.path()
 	conflict := errors.Is(err, writeback.ErrConflict)
 	if err != nil && !conflict && c.node.detached() {
 		err = nil // unlinked meanwhile: there is nothing left to keep
@@ -240,6 +240,9 @@ func (c *content) endCommit(dir *inode, target writeback.Target, res writeback.C
 			return err
 		}
 		c.failures++
+		if c.failures == 1 {
+			f.note(Note{Failed: &FailedUpload{Path: at, Err: err}})
+		}
 		c.retryAt = f.opts.Now().Add(retryDelay(c.failures))
 		return err
 	}
@@ -276,10 +279,12 @@ func (n *inode) moveToConflictLocked(dir *inode, name string) {
 	}
 	n.fs.opts.Log.Warn("the file was changed on the drive meanwhile; this version was kept as a conflict copy",
 		"path", n.pathLocked(), "copy", name)
+	meant := n.pathLocked()
 	n.detachLocked()
 	dir.attachLocked(name, n)
 	t := &n.fs.tree
 	t.conflicts = append(t.conflicts, n.pathLocked())
+	n.fs.note(Note{Conflict: &Conflict{Path: meant, Copy: n.pathLocked()}})
 	t.conflicts = t.conflicts[max(0, len(t.conflicts)-maxConflicts):]
 	dir.listing.stale = n.fs.opts.Now()
 }

@@ -233,12 +233,16 @@ type place struct{ dir, name string }
 // applyChanges brings the directories that are known in line with changes that others made.
 func (f *FS) applyChanges(ch remote.Changes, q question) {
 	var news []place
+	var one *ChangedName
+	changes := make([]*ChangedName, 0, len(ch.Gone)+len(ch.Here))
 	f.tree.mu.Lock()
 	for _, p := range ch.Gone {
-		news = f.applyChangeLocked(news, p, nil, q)
+		news, one = f.changesLocked(news, p, nil, q)
+		changes = append(changes, one)
 	}
 	for i := range ch.Here {
-		news = f.applyChangeLocked(news, ch.Here[i].Path, &ch.Here[i], q)
+		news, one = f.changesLocked(news, ch.Here[i].Path, &ch.Here[i], q)
+		changes = append(changes, one)
 	}
 	for _, p := range ch.Unclear {
 		if dir := f.knownLocked(path.Dir(p)); dir != nil && dir.isDir() {
@@ -248,6 +252,11 @@ func (f *FS) applyChanges(ch remote.Changes, q question) {
 	f.tree.mu.Unlock()
 	if len(news) > 0 {
 		f.spawn(func(context.Context) { f.tellKernel(news) })
+	}
+	for _, one := range changes {
+		if one != nil {
+			f.note(Note{Changed: one})
+		}
 	}
 }
 

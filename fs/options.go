@@ -47,6 +47,9 @@ type Options struct {
 
 	Bin Bin // what this mount deletes leaves the recycle bin too, where that is; nil leaves it there
 
+	// Tell hears of what happened, from any goroutine and under locks: it must neither wait nor call the file system. nil: nobody does.
+	Tell func(Note)
+
 	Account Account // of the drive; nil: sending always makes sense
 
 	Tree    *storedtree.Store // listings that outlive the mount; nil: none do

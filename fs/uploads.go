@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/teraboxfs/teraboxfs/writeback"
 )
 
 // uploads sends files that nobody waits for, several at a time, in the order in which they came.
@@ -15,6 +17,7 @@ type uploads struct {
 	waiting map[*content]struct{}
 	workers int // goroutines of work
 	paused  bool
+	sent    int // files, since the queue was empty last
 }
 
 // add has c sent; it does nothing when c is waiting already.
@@ -50,6 +53,7 @@ func (u *uploads) work(ctx context.Context) {
 	for {
 		c := u.next(ctx)
 		if c == nil {
+			u.tellDrained()
 			return
 		}
 		u.fs.sendBehind(ctx, c)
@@ -98,7 +102,12 @@ func (u *uploads) isPaused() bool {
 
 // sendBehind commits c for nobody in particular. A failure is logged, and shown until a later try succeeds.
 func (f *FS) sendBehind(ctx context.Context, c *content) {
-	if err := c.commit(ctx); err != nil && !errors.Is(err, errAbandoned) && ctx.Err() == nil && !f.ofAccount(err) {
+	err := c.commit(ctx)
+	if err == nil || errors.Is(err, writeback.ErrConflict) { // told of as the copy was made
+		f.uploads.sentBehind()
+		return
+	}
+	if !errors.Is(err, errAbandoned) && ctx.Err() == nil && !f.ofAccount(err) {
 		f.opts.Log.Warn("not sent; the bytes are kept and it will be tried again", "path", c.node.path(), "err", err)
 	}
 }

@@ -61,6 +61,7 @@ type settings struct {
 
 	// ops
 	http                httpAddress
+	onEvent, onEventURL string
 	logLevel, logFormat choice
 	logFile             string
 
@@ -194,6 +195,8 @@ func (s *settings) fuseRows(fs *pflag.FlagSet) {
 
 func (s *settings) opsRows(fs *pflag.FlagSet) {
 	fs.Var(&s.http, "http", "where the status page is, for this machine alone")
+	fs.StringVar(&s.onEvent, "on-event", "", "run this line of shell for every event, with its JSON on standard input and its kind in $TERABOXFS_EVENT")
+	fs.StringVar(&s.onEventURL, "on-event-url", "", "post every event as JSON to this address")
 }
 
 func (s *settings) globalRows(fs *pflag.FlagSet) {
@@ -220,7 +223,10 @@ func newBounded(b *bounded, value, low, high int) *bounded {
 
 // check looks at what no single value can show, and settles what follows from other settings.
 func (s *settings) check() error {
-	for _, u := range []struct{ name, value string }{{"base-url", s.baseURL}, {"teraboxdl-url", s.teraboxdlURL}} {
+	for _, u := range []struct{ name, value string }{{"base-url", s.baseURL}, {"teraboxdl-url", s.teraboxdlURL}, {"on-event-url", s.onEventURL}} {
+		if u.value == "" && u.name == "on-event-url" {
+			continue
+		}
 		parsed, err := url.Parse(u.value)
 		if err != nil || (parsed.Scheme != "http" && parsed.Scheme != "https") || parsed.Host == "" {
 			return badSetting("--"+u.name, "write it as https://HOST", "%q is not an http or https address", u.value)

@@ -40,6 +40,7 @@ type mounted struct {
 	stagingDir string
 	control    *control.Server
 	events     *events.Bus
+	listeners  *listeners
 	page       *page.Server // nil: there is none
 	sampler    *sampler     // nil until there is something to count
 	dir        string
@@ -93,6 +94,8 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 	if sess.standing != nil {
 		options.Account = sess.standing.client
 	}
+	m.listeners = a.openListeners(m)
+	options.Tell = m.listeners.hear(dir, sess.root)
 	options.Reports = m.reports(sess)
 	options.LocalDir, options.LocalNames = m.local, a.localOnly
 	if m.fs, err = fs.Mount(dir, options); err != nil {
@@ -105,6 +108,9 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 	if sess.standing != nil {
 		sess.standing.tellBus(m.events)
 		m.spawn(sess.standing.follow)
+		if a.onEvent != "" || a.onEventURL != "" {
+			m.spawn(func(ctx context.Context) { m.listeners.watchQuota(ctx, sess.drive.Quota) })
+		}
 	}
 	m.sampler = startSampler(m.totals)
 	m.control.Serve(m)
@@ -246,6 +252,9 @@ func (m *mounted) Drain(ctx context.Context) error {
 func (m *mounted) close() error {
 	m.quit()
 	m.work.Wait()
+	if m.listeners != nil {
+		m.listeners.close()
+	}
 	var errs []error
 	if m.page != nil {
 		errs = append(errs, m.page.Close())
