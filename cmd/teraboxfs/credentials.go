@@ -140,6 +140,7 @@ type credential struct {
 	cookie  secret
 	baseURL string
 	origin  string // for messages: a variable or a file
+	shadows string // what the login of the environment wins over, "" when nobody asked for something else
 }
 
 // credential finds the login to use: the environment, a file it names, systemd's credentials, then
@@ -160,6 +161,9 @@ func (c *config) credential(account string) (credential, error) {
 		if err != nil {
 			return found, usage("read", origin, "put the value of the ndus cookie there", "%w", err)
 		}
+		if account != "" {
+			found.shadows = c.shadowed(account)
+		}
 		return found, nil
 	}
 	v, err := c.loadVault()
@@ -175,6 +179,14 @@ func (c *config) credential(account string) (credential, error) {
 		return found, errNoLogin
 	}
 	return c.storedCredential(name, stored), nil
+}
+
+// shadowed is what an account that was asked for by name gives way to.
+func (c *config) shadowed(account string) string {
+	if v, err := c.loadVault(); err == nil && v.Accounts[account].Cookie != "" {
+		return "the stored login " + account
+	}
+	return "--account " + account + ", under which nothing is stored"
 }
 
 // storedBeside is the stored login of the account of cred, if that came from somewhere else and is another one.

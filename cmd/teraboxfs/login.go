@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/teraboxfs/teraboxfs/remote"
 )
 
 // loginFlags are the flags of login alone: where the cookie comes from. None means a prompt.
@@ -27,7 +29,9 @@ func (a *app) loginCommand() *cobra.Command {
 	cmd := a.command("login [ACCOUNT]", "Log in with the cookie of a browser", 0, 1, run, groupSession)
 	cmd.Long = "Takes the ndus cookie of a browser that is logged in, tries it, and keeps it in\n" +
 		"credentials.toml, readable by you alone. What you paste may be the bare value, a whole\n" +
-		"Cookie header, or the browser's \"copy as cURL\" of any request to the site."
+		"Cookie header, the browser's \"copy as cURL\" of any request to the site, a row of its\n" +
+		"table of cookies, or the JSON that an extension exports. Running mounts of the account\n" +
+		"go on with it at once."
 	cmd.Flags().BoolVar(&f.stdin, "stdin", false, "read it from standard input")
 	cmd.Flags().StringVar(&f.ndusFile, "ndus-file", "", "read it from this file")
 	cmd.Flags().StringVar(&f.cookiesTxt, "cookies-txt", "", "find it in this cookies.txt of Netscape's format")
@@ -58,7 +62,7 @@ func (a *app) login(ctx context.Context, args []string, f loginFlags) error {
 	}
 	who, err := a.identify(ctx, credential{account: name, cookie: cookie, baseURL: a.baseURL})
 	if err != nil {
-		return fail("login", name, err)
+		return rejected(name, cookie, err)
 	}
 	stored := login{Cookie: cookie.reveal()}
 	if a.baseURL != defaultBaseURL {
@@ -71,9 +75,33 @@ func (a *app) login(ctx context.Context, args []string, f loginFlags) error {
 	if err := a.printIdentity(who); err != nil {
 		return err
 	}
+	if other, origin, err := a.secretOf("TERABOXFS_NDUS", "ndus"); err == nil && !other.empty() && other.reveal() != cookie.reveal() {
+		a.log.Warn(origin+" is set and wins over the login that was stored", "try", "unset "+origin)
+	}
 	a.tellMounts(ctx, name)
 	return nil
 }
+
+// rejected is the failure of a login that was tried; it says what may be wrong with the cookie.
+func rejected(name string, cookie secret, err error) error {
+	if !errors.Is(err, remote.ErrLogin) {
+		return fail("login", name, err)
+	}
+	ndus := cookie.reveal()
+	for _, c := range splitCookies(ndus) {
+		if c.name == "ndus" {
+			ndus = c.value
+		}
+	}
+	hint := "it may have been logged out since: open the site, log in, and copy ndus once more"
+	if len(ndus) < usualCookie {
+		hint = fmt.Sprintf("the value has %d characters, about 40 are usual: it may be cut off, or another cookie", len(ndus))
+	}
+	return &failure{op: "login", object: name, err: err, hint: hint}
+}
+
+// usualCookie is the least length of an ndus that raises no doubt (docs/protocol.md#cookie).
+const usualCookie = 30
 
 // readCookie gets the cookie from where the flags say, or asks for it.
 func (a *app) readCookie(ctx context.Context, f loginFlags) (secret, error) {
@@ -90,7 +118,7 @@ func (a *app) readCookie(ctx context.Context, f loginFlags) (secret, error) {
 	}
 	if err != nil {
 		return cookie, &failure{op: "read", object: origin, err: err, code: exitUsage,
-			hint: "in the browser: developer tools, storage, cookies of the site, the value of ndus"}
+			hint: "in the browser's developer tools: Storage or Application, Cookies of the site, the value of ndus (HttpOnly: scripts and document.cookie do not see it)"}
 	}
 	return cookie, nil
 }

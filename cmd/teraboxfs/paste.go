@@ -7,47 +7,49 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/teraboxfs/teraboxfs/internal/netguard"
 )
 
 // errNoCookie is returned when a text that should hold a login holds none.
 var errNoCookie = errors.New("no ndus cookie in it")
 
 // parseCookie finds the login in what a person pastes: a bare ndus value, a Cookie header with or
-// without its name, or the "copy as cURL" of a browser. The result is a bare ndus value or a whole
-// cookie string, fit for remote.Config.Cookie.
+// without its name, the "copy as cURL" of a browser, a row of its table of cookies, or the JSON of an extension. The result is a bare ndus
+// value or a whole cookie string, fit for remote.Config.Cookie; the error says what is missing.
 func parseCookie(text string) (secret, error) {
-	text = strings.TrimSpace(text)
-	if rest, ok := strings.CutPrefix(text, "curl "); ok {
-		header, err := cookieOfCurl(rest)
+	text, site := strings.TrimSpace(text), ""
+	if header, of, ok := cookiesOfJSON(text); ok {
+		text, site = header, of
+	} else if rest, ok := strings.CutPrefix(text, "curl "); ok {
+		words := shellWords(rest)
+		header, err := cookieOfCurl(words)
 		if err != nil {
 			return secret{}, err
 		}
-		text = header
+		text, site = header, siteOfCurl(words)
 	}
+	text = unwrapped(text)
 	if name, value, ok := strings.Cut(text, ":"); ok && strings.EqualFold(strings.TrimSpace(name), "cookie") {
 		text = strings.TrimSpace(value)
 	}
 	if strings.ContainsFunc(text, unicode.IsControl) {
 		return secret{}, fmt.Errorf("a cookie is one line: %w", errNoCookie)
 	}
-	if !strings.ContainsAny(text, "=; ") {
-		if text == "" {
-			return secret{}, errNoCookie
-		}
-		return newSecret(text), nil
+	if bare := strings.TrimRight(text, "="); !strings.ContainsAny(bare, "=; ") && bare != "" && (bare == text || bare != "ndus") {
+		return newSecret(text), checkNdus(text) // padding may be at its end
 	}
-	for _, pair := range strings.Split(text, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-		if name == "ndus" && value != "" {
-			return newSecret(strings.Trim(text, "; ")), nil
+	cookies := splitCookies(text)
+	for _, c := range cookies {
+		if c.name == "ndus" && c.value != "" {
+			return newSecret(strings.Trim(text, "; ")), checkNdus(c.value)
 		}
 	}
-	return secret{}, errNoCookie
+	return secret{}, without(cookies, site)
 }
 
 // cookieOfCurl is the cookie string of a curl command line: of -b or --cookie, or of a -H header.
-func cookieOfCurl(line string) (string, error) {
-	words := shellWords(line)
+func cookieOfCurl(words []string) (string, error) {
 	for i, word := range words {
 		next := ""
 		if i+1 < len(words) {
@@ -132,7 +134,8 @@ func copyQuoted(b *strings.Builder, s string, quote byte, escapes bool) int {
 func parseCookiesTxt(text, prefer string, now time.Time) (secret, error) {
 	jars := map[string][]string{} // "name=value" by domain
 	var domains []string          // those with an ndus
-	expired := false
+	var others []pasted           // of the service's domains
+	site, expired := "", false
 	for _, line := range strings.Split(text, "\n") {
 		domain, name, value, expires, ok := cookieLine(line)
 		if !ok {
@@ -143,6 +146,12 @@ func parseCookiesTxt(text, prefer string, now time.Time) (secret, error) {
 			continue
 		}
 		jars[domain] = append(jars[domain], name+"="+value)
+		if netguard.MirrorHost(domain) || site == "" {
+			site = domain
+		}
+		if netguard.MirrorHost(domain) {
+			others = append(others, pasted{name, value})
+		}
 		if name == "ndus" {
 			domains = append(domains, domain)
 		}
@@ -151,7 +160,7 @@ func parseCookiesTxt(text, prefer string, now time.Time) (secret, error) {
 		if expired {
 			return secret{}, fmt.Errorf("its ndus cookie has expired: %w", errNoCookie)
 		}
-		return secret{}, errNoCookie
+		return secret{}, without(others, site)
 	}
 	chosen := domains[0]
 	for _, domain := range domains {

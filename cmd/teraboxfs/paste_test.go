@@ -23,6 +23,14 @@ func TestPastedLogins(t *testing.T) {
 		"curl, ansi quotes":   {`curl 'https://x' -H $'cookie: ` + header + `'`, header},
 		"curl of cmd.exe":     {"curl ^\"https://www.terabox.com/main^\" ^\r\n  -b ^\"" + header + "^\" ^\r\n  -H ^\"accept: */*^\"", header},
 		"curl, long flag":     {"curl --cookie 'ndus=a' https://x", "ndus=a"},
+		"padded":              {"Yt-secret_1==", "Yt-secret_1=="},
+		"quoted":              {`"Yt-secret_1"`, "Yt-secret_1"},
+		"curly quotes":        {"“Yt-secret_1”", "Yt-secret_1"},
+		"row of a table":      {"ndus\tYt-secret_1\t.terabox.com\t/\t2027-01-01", "Yt-secret_1"},
+		"name: value":         {"ndus: Yt-secret_1", "Yt-secret_1"},
+		"exported JSON": {`[{"name":"x","value":"y","domain":".other.com"},{"name":"lang","value":"en","domain":".terabox.com"},
+			{"name":"ndus","value":"Yt-secret_1","domain":".terabox.com"}]`, "lang=en; ndus=Yt-secret_1"},
+		"exported object": {`{"url":"https://www.terabox.com","cookies":[{"name":"ndus","value":"Yt-secret_1","domain":"www.terabox.com"}]}`, "ndus=Yt-secret_1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := parseCookie(tc.text)
@@ -44,6 +52,34 @@ func TestPastedLogins(t *testing.T) {
 			require.ErrorIs(t, err, errNoCookie)
 		})
 	}
+}
+
+// TestWhatIsMissingIsSaid, and nothing that may be secret.
+func TestWhatIsMissingIsSaid(t *testing.T) {
+	for name, tc := range map[string]struct{ text, says string }{
+		"other cookies":      {"Cookie: lang=en; browserid=abc", "these were there: lang, browserid"},
+		"many others":        {"a=1; b=1; c=1; d=1; e=1; f=1; g=1; h=1; i=1", "h, ..."},
+		"a secret as a name": {"aVeryLongValueThatIsNoName=x", "no ndus cookie in it"},
+		"another site":       {"curl 'https://www.example.com/a' -b 'sid=1'", "another site, www.example.com"},
+		"another JSON":       {`[{"name":"sid","value":"1","domain":".example.com"}]`, "another site, example.com"},
+		"the parent company": {"BDUSS=abc; BAIDUID=x", "of Baidu (BDUSS)"},
+		"the name alone":     {"ndus", "its value is needed"},
+		"an ellipsis":        {"Yt-sec…", "it is cut off"},
+		"three dots":         {"lang=en; ndus=Yt-sec...", "it is cut off"},
+		"an e-mail address":  {"ann@example.com", "e-mail address"},
+		"odd characters":     {"ndus=Yt\u00a0sec", "characters in it that no cookie has"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parseCookie(tc.text)
+			require.ErrorContains(t, err, tc.says)
+			assert.NotContains(t, err.Error(), "Yt")
+			assert.NotContains(t, err.Error(), "aVeryLong")
+		})
+	}
+	_, err := parseCookiesTxt(".example.com\tTRUE\t/\tTRUE\t0\tndut\ta\n", "", time.Unix(0, 0))
+	require.ErrorContains(t, err, "another site, example.com")
+	_, err = parseCookiesTxt(".terabox.com\tTRUE\t/\tTRUE\t0\tlang\ten\n", "", time.Unix(0, 0))
+	require.ErrorContains(t, err, "these were there: lang")
 }
 
 func TestCookiesTxt(t *testing.T) {
@@ -86,6 +122,7 @@ func TestCookiesTxt(t *testing.T) {
 
 func FuzzPaste(f *testing.F) {
 	f.Add("curl 'https://x' -H $'cookie: ndus=a' \\\n -b \"x\\\"y\"")
+	f.Add(`[{"name":"ndus","value":"a","domain":"x"}]`)
 	f.Add("curl ^\"https://x^\" ^\n")
 	f.Add(".terabox.com\tTRUE\t/\tTRUE\t1900000000\tndus\ta")
 	f.Fuzz(func(t *testing.T, text string) {

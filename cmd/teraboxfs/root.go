@@ -26,6 +26,7 @@ type app struct {
 	quiet        bool
 	mountOptions []string // arguments of -o
 	daemon       *daemonEnd
+	shadowTold   bool              // that a login of the environment was used in place of the one asked for
 	recent       *recentLog        // valid inside a command's run
 	manager      sdnotify.Notifier // systemd, where it started this process
 }

@@ -298,6 +298,10 @@ func (a *app) connect(ctx context.Context, cred credential) (*remote.Client, rem
 
 // newClient makes a client for a login that asks nothing yet. onState, which may be nil, is told how it fares.
 func (a *app) newClient(cred credential, onState func(remote.State)) (*remote.Client, error) {
+	if cred.shadows != "" && !a.shadowTold {
+		a.shadowTold = true
+		a.log.Warn(cred.origin+" wins over "+cred.shadows, "try", "unset "+cred.origin)
+	}
 	dialect, err := remote.ParseDialect(a.dialect.value)
 	if err != nil {
 		return nil, err
