@@ -22,5 +22,5 @@
 // # Callers, locks, goroutines
 //
 // cmd/teraboxfs makes the Server and gives it the Source. The Server owns a goroutine that accepts connections; those of net/http end
-// with Close, which cuts event streams short. Locks: access.mu and pictures.mu, both leaves.
+// with Close, which cuts event streams short and waits for them. Locks: Server.mu, access.mu and pictures.mu, all leaves.
 package page

@@ -26,11 +26,9 @@ type guard struct {
 
 // newGuard guards what is served at addr.
 func newGuard(a *access, addr net.Addr, next http.Handler) *guard {
-	g := &guard{access: a, next: next}
+	g := &guard{access: a, cookie: cookieName(addr), next: next}
 	if tcp, ok := addr.(*net.TCPAddr); ok {
 		port := strconv.Itoa(tcp.Port)
-		// Cookies are not told apart by port, so that the name has to.
-		g.cookie = "teraboxfs_" + port
 		for _, host := range []string{"localhost", "127.0.0.1", "::1", tcp.IP.String()} {
 			g.hosts = append(g.hosts, net.JoinHostPort(host, port))
 			if port == "80" {
@@ -39,6 +37,14 @@ func newGuard(a *access, addr net.Addr, next http.Handler) *guard {
 		}
 	}
 	return g
+}
+
+// cookieName is that of the session at an address. Cookies are not told apart by port, so that their name has to.
+func cookieName(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		return "teraboxfs_" + strconv.Itoa(tcp.Port)
+	}
+	return ""
 }
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {

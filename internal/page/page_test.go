@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +31,7 @@ type mount struct {
 	changes []string // guarded by mu
 	status  control.Status
 	picture func(path, version string, large bool) ([]byte, error)
+	warm    func(ctx context.Context) error
 }
 
 func (m *mount) note(words ...string) {
@@ -55,11 +57,14 @@ func (m *mount) Queue(_ context.Context, req control.QueueRequest, _ func(contro
 	return nil
 }
 
-func (m *mount) Cache(_ context.Context, req control.CacheRequest, emit func(control.CacheLine) error) error {
+func (m *mount) Cache(ctx context.Context, req control.CacheRequest, emit func(control.CacheLine) error) error {
 	if req.Op == "info" {
 		return emit(control.CacheLine{Stats: &control.CacheStats{Hits: 3, Misses: 1}})
 	}
 	m.note("cache", req.Op, strings.Join(req.Paths, " "))
+	if m.warm != nil {
+		return m.warm(ctx)
+	}
 	return emit(control.CacheLine{Path: req.Paths[0], Held: 5})
 }
 
@@ -158,7 +163,7 @@ func (v *visitor) ask(method, path, body string, header ...string) *http.Respons
 
 // cookie is the session's, which a browser has that was let in.
 func (v *visitor) cookie() []string {
-	return []string{"Cookie", v.s.http.Handler.(*guard).cookie + "=" + v.s.access.session}
+	return []string{"Cookie", cookieName(v.s.listener.Addr()) + "=" + v.s.access.session}
 }
 
 // asPage are the headers of a request that the page itself sends.
@@ -375,7 +380,7 @@ func TestPicturesAreFetchedOnceAndAreImages(t *testing.T) {
 }
 
 func TestPicturesTakeBoundedMemory(t *testing.T) {
-	p := newPictures(nil)
+	p := newPictures(t.Context(), nil)
 	for i := range 200 {
 		p.remember(string(rune('a'+i)), picture{kind: "image/png", data: make([]byte, pictureLimit)})
 	}
@@ -406,6 +411,40 @@ func TestEventsTellWhatHasChanged(t *testing.T) {
 	v.src.mu.Unlock()
 	require.NoError(t, json.Unmarshal([]byte(read("state")), &state))
 	assert.Zero(t, state.Queue.Files)
+}
+
+// TestCloseWaitsForAnswers: the rooms below are closed next.
+func TestCloseWaitsForAnswers(t *testing.T) {
+	v := visit(t, "127.0.0.1:0")
+	asked, over := make(chan struct{}), make(chan struct{})
+	v.src.warm = func(ctx context.Context) error {
+		close(asked)
+		<-ctx.Done()
+		close(over)
+		return ctx.Err()
+	}
+	done := make(chan struct{})
+	go func() { // ends with the server
+		defer close(done)
+		req, _ := http.NewRequest("POST", v.base+"/api/cache", strings.NewReader(`{"op":"warm","path":"/d"}`))
+		for h := v.asPage(); len(h) > 0; h = h[2:] {
+			req.Header.Set(h[0], h[1])
+		}
+		if resp, err := v.http.Do(req); err == nil {
+			resp.Body.Close()
+		}
+	}()
+	<-asked
+	require.NoError(t, v.s.Close())
+	select {
+	case <-over:
+	default:
+		t.Fatal("the mount was still being asked")
+	}
+	<-done
+	s, err := Listen(Address{TCP: netip.MustParseAddrPort("127.0.0.1:0")}, discard())
+	require.NoError(t, err)
+	v.s = s // the clean-up's
 }
 
 // readEvents returns a function that returns the data of the next event of a name.

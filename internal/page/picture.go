@@ -27,6 +27,7 @@ var pictureKinds = []string{"image/jpeg", "image/png", "image/webp", "image/gif"
 
 // pictures fetches thumbnails and remembers the last ones.
 type pictures struct {
+	ctx     context.Context // of the server
 	src     Source
 	flights singleflight.Group
 	slots   *semaphore.Weighted
@@ -44,8 +45,8 @@ type picture struct {
 	at   time.Time
 }
 
-func newPictures(src Source) *pictures {
-	return &pictures{src: src, slots: semaphore.NewWeighted(picturesAhead), known: make(map[string]picture)}
+func newPictures(ctx context.Context, src Source) *pictures {
+	return &pictures{ctx: ctx, src: src, slots: semaphore.NewWeighted(picturesAhead), known: make(map[string]picture)}
 }
 
 // serve answers the thumbnail of the version v of a file.
@@ -56,7 +57,7 @@ func (p *pictures) serve(w http.ResponseWriter, r *http.Request) {
 		complain(w, errRequest)
 		return
 	}
-	pic, err := p.get(r.Context(), path, version, r.URL.Query().Get("size") == "large")
+	pic, err := p.get(path, version, r.URL.Query().Get("size") == "large")
 	switch {
 	case err != nil:
 		complain(w, err)
@@ -72,26 +73,22 @@ func (p *pictures) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(pic.data) // who asked may have gone
 }
 
-// get returns a picture that is remembered, or fetches it, once for all who ask. The first one's going away does not spoil it for others.
-func (p *pictures) get(ctx context.Context, path, version string, large bool) (picture, error) {
+// get returns a picture that is remembered, or fetches it, once for all who ask: by the request of the first one, which goes on when that
+// one goes away, and ends with the server.
+func (p *pictures) get(path, version string, large bool) (picture, error) {
 	key := version + " " + strconv.FormatBool(large)
 	if pic, ok := p.recall(key); ok {
 		return pic, nil
 	}
-	got := p.flights.DoChan(key, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pictureTime)
+	pic, err, _ := p.flights.Do(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(p.ctx, pictureTime)
 		defer cancel()
 		return p.fetch(ctx, key, path, version, large)
 	})
-	select {
-	case res := <-got:
-		if res.Err != nil {
-			return picture{}, res.Err
-		}
-		return res.Val.(picture), nil
-	case <-ctx.Done():
-		return picture{}, ctx.Err()
+	if err != nil {
+		return picture{}, err
 	}
+	return pic.(picture), nil
 }
 
 func (p *pictures) fetch(ctx context.Context, key, path, version string, large bool) (picture, error) {

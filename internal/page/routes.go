@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -12,8 +13,8 @@ import (
 // bodyLimit bounds a request: an operation and some paths.
 const bodyLimit = 64 << 10
 
-// routes is what a guard has let through.
-func routes(src Source, token string) http.Handler {
+// routes is what a guard has let through. ctx ends with the server.
+func routes(ctx context.Context, src Source, token string) http.Handler {
 	mux := http.NewServeMux()
 	assets := newAssets(token)
 	mux.HandleFunc("GET /{$}", assets.index)
@@ -21,7 +22,7 @@ func routes(src Source, token string) http.Handler {
 	mux.HandleFunc("GET /api/events", (&events{src}).serve)
 	mux.HandleFunc("GET /api/list", answer(src, list))
 	mux.HandleFunc("GET /api/info", answer(src, info))
-	mux.HandleFunc("GET /api/thumb", newPictures(src).serve)
+	mux.HandleFunc("GET /api/thumb", newPictures(ctx, src).serve)
 	mux.HandleFunc("POST /api/queue", change(src, queue))
 	mux.HandleFunc("POST /api/refresh", change(src, refresh))
 	mux.HandleFunc("POST /api/cache", keep(src))

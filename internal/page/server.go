@@ -26,7 +26,11 @@ type Server struct {
 
 	http    *http.Server
 	quit    context.CancelFunc // ends every answer
-	serving sync.WaitGroup
+	serving sync.WaitGroup     // the goroutine that accepts
+
+	mu        sync.Mutex
+	closed    bool           // guarded by mu; nothing is answered any more
+	answering sync.WaitGroup // requests; Add only under mu while !closed
 }
 
 // Listen takes the address. Requests wait until Serve.
@@ -43,7 +47,7 @@ func (s *Server) Serve(src Source) {
 	ctx, quit := context.WithCancel(context.Background())
 	s.quit = quit
 	s.http = &http.Server{
-		Handler:           newGuard(s.access, s.listener.Addr(), routes(src, s.access.token)),
+		Handler:           s.counted(newGuard(s.access, s.listener.Addr(), routes(ctx, src, s.access.token))),
 		ReadHeaderTimeout: headerTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    32 << 10,
@@ -54,6 +58,21 @@ func (s *Server) Serve(src Source) {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("the status page has ended", "err", err)
 		}
+	})
+}
+
+// counted has Close wait for the requests that h answers: net/http does not.
+func (s *Server) counted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
+			return
+		}
+		s.answering.Add(1)
+		s.mu.Unlock()
+		defer s.answering.Done()
+		h.ServeHTTP(w, r)
 	})
 }
 
@@ -73,7 +92,7 @@ func (s *Server) Link() string {
 	return s.Place() + "?token=" + s.access.ticket()
 }
 
-// Close ends every answer and gives the address back.
+// Close ends every answer and gives the address back. Afterwards nothing is asked of the Source any more.
 func (s *Server) Close() error {
 	if s.http == nil {
 		return s.listener.Close()
@@ -86,5 +105,9 @@ func (s *Server) Close() error {
 		err = s.http.Close()
 	}
 	s.serving.Wait()
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.answering.Wait()
 	return err
 }

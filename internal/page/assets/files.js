@@ -227,7 +227,7 @@ async function cache(op, path, name) {
 let told = "", looked = 0;
 export async function noticed(...figures) {
   const now = figures.join(" ");
-  if (now === told || document.hidden || place.total > 5000 || Date.now() - looked < 4000 || $("entries").hasAttribute("aria-busy")) return;
+  if (now === told || document.hidden || place.total > 5000 || Date.now() - looked < 2500 || $("entries").hasAttribute("aria-busy")) return;
   [told, looked] = [now, Date.now()];
   const path = place.path;
   try {
