@@ -65,7 +65,7 @@ function fitted(box, height, make) {
 // Binary steps for the axis of bytes a second.
 function byteSplits(_, __, min, max) {
   let step = 1;
-  while (max / step > 4) step *= 2;
+  while (max / step > 6) step *= 2;
   const out = [];
   for (let v = 0; v <= max; v += step) out.push(v);
   return out;

@@ -67,7 +67,7 @@ export function showQueue(state) {
 
   set($("tile-queue"), state.read_only ? "–" : plural(queue.files, "file", "files"));
   const parts = [];
-  if (queue.files) parts.push(`${bytes(Math.max(0, queue.bytes - queue.sent))} left`);
+  if (queue.files) parts.push(queue.sent < queue.bytes ? `${bytes(queue.bytes - queue.sent)} left` : "finishing");
   if (queue.failed) parts.push(`${count(queue.failed)} failed`);
   if (paused) parts.push("paused");
   if (!queue.files && !paused) parts.push(state.read_only ? "read-only" : "nothing waits");
