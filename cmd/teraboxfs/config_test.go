@@ -66,7 +66,7 @@ func TestStrongestLayerWins(t *testing.T) {
 			}
 			c := newConfig(env)
 			if tc.layers.flag != "" {
-				require.NoError(t, c.flags(groupMount).Parse([]string{"--streams=" + tc.layers.flag}))
+				require.NoError(t, c.flags(groupTransfer).Parse([]string{"--streams=" + tc.layers.flag}))
 			}
 			require.NoError(t, c.load(options))
 			assert.Equal(t, tc.want, c.streams.value)

@@ -22,7 +22,7 @@ const (
 )
 
 func (a *app) demoCommand() *cobra.Command {
-	cmd := a.command("demo [MOUNTPOINT]", "Mount a sample drive, no account needed", 0, 1, a.demo, groupMount)
+	cmd := a.command("demo [MOUNTPOINT]", "Mount a sample drive, no account needed", 0, 1, a.demo, groupTransfer, groupMount)
 	cmd.Long = "Runs the emulator, fills its drive with a few pictures, sounds and texts, mounts it, and\n" +
 		"prints what to try. Ctrl-C unmounts it and removes everything again."
 	return cmd

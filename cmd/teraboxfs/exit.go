@@ -14,6 +14,7 @@ import (
 	"github.com/teraboxfs/teraboxfs/remote"
 	"github.com/teraboxfs/teraboxfs/remote/teraboxdl"
 	"github.com/teraboxfs/teraboxfs/shares"
+	"github.com/teraboxfs/teraboxfs/transfer"
 	"github.com/teraboxfs/teraboxfs/writeback"
 )
 
@@ -121,10 +122,17 @@ var kinds = []struct {
 	{remote.ErrNotExist, exitNotFound, "check the path; names on the drive keep their case"},
 	{remote.ErrRegion, exitOther, "the service does not answer from this country"},
 	{remote.ErrProtocol, exitOther, "check --base-url; -v says more"},
+	{errDiffers, exitCheck, ""},
+	{transfer.ErrNotDir, exitUsage, "several things, or a path that ends with /, need a directory that is there; 'teraboxfs mkdir' makes one"},
+	{transfer.ErrIsDir, exitOther, "remove it, or give another name"},
+	{errIsDirectory, exitUsage, "'teraboxfs ls' lists it, 'teraboxfs get' copies it"},
+	{transfer.ErrBusy, exitBusy, "wait for it"},
+	{transfer.ErrContent, exitOther, "try again; when it stays, the service holds a damaged file"},
+	{writeback.ErrFileChanged, exitTemporary, "copy it again when nobody writes to it"},
 	{errFuse, exitFuse, ""},
 	{syscall.EBUSY, exitBusy, "close the programs that use it ('fuser -vm DIR' names them) and try again"},
 	{syscall.ENOSPC, exitSpent, "free some space on the disk of the state directory"},
-	{iofs.ErrNotExist, exitNotFound, ""},
+	{iofs.ErrNotExist, exitNotFound, "check the path"},
 	{iofs.ErrPermission, exitOther, "check the owner and the mode"},
 }
 

@@ -18,7 +18,7 @@ func (a *app) mountCommand() *cobra.Command {
 	var daemon bool
 	run := func(ctx context.Context, args []string) error { return a.mount(ctx, args, daemon) }
 	cmd := a.command("mount [SOURCE] MOUNTPOINT", "Mount a drive, a share link or the demo service", 0, 2, run,
-		groupSource, groupLink, groupSession, groupMount)
+		groupSource, groupLink, groupSession, groupTransfer, groupMount)
 	cmd.Long = "Mounts SOURCE on the directory MOUNTPOINT and serves it until it is unmounted.\n\n" +
 		"SOURCE is [ACCOUNT:]/PATH (default /), the address of a share, or demo:DIR for the\n" +
 		"emulator in this process with its data in DIR. share:NAME is a share saved by\n" +

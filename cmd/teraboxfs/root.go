@@ -67,7 +67,9 @@ func (a *app) rootCommand() *cobra.Command {
 	root.AddCommand(
 		a.mountCommand(), a.umountCommand(), a.mountsCommand(), a.statusCommand(), a.demoCommand(), a.emulatorCommand(),
 		a.cacheCommand(), a.queueCommand(), a.infoCommand(), a.refreshCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.aboutCommand(), a.trashCommand(),
-		a.shareCommand(), a.teraboxdlCommand(), a.serviceCommand(), a.packageFilesCommand(), a.versionCommand(),
+		a.shareCommand(), a.teraboxdlCommand(), a.serviceCommand(), a.packageFilesCommand(),
+		a.lsCommand(), a.statCommand(), a.catCommand(), a.getCommand(), a.putCommand(), a.mkdirCommand(), a.mvCommand(), a.rmCommand(), a.cpCommand(),
+		a.duCommand(), a.verifyCommand(), a.versionCommand(),
 	)
 	a.completeChoices(root)
 	refuseUnknownWords(root)
@@ -184,7 +186,11 @@ func interruption(ctx context.Context, err error) error {
 	if !errors.Is(err, context.Canceled) && !errors.As(err, new(signalError)) {
 		return err
 	}
-	return &failure{op: f.op, object: f.object, err: fmt.Errorf("%w by %w", errInterrupted, sig), hint: "nothing was left half done"}
+	hint := f.hint
+	if hint == "" {
+		hint = "nothing was left half done"
+	}
+	return &failure{op: f.op, object: f.object, err: fmt.Errorf("%w by %w", errInterrupted, sig), hint: hint}
 }
 
 // signalError is the cause of a context that a signal ended.

@@ -38,7 +38,7 @@ func (a *app) serviceCommand() *cobra.Command {
 func (a *app) serviceInstallCommand(f *serviceFlags) *cobra.Command {
 	run := func(_ context.Context, args []string) error { return a.serviceInstall(args, f) }
 	cmd := a.command("install [SOURCE] [MOUNTPOINT]", "Write a unit, enable it and start it", 0, 2, run,
-		groupSource, groupLink, groupSession, groupMount)
+		groupSource, groupLink, groupSession, groupTransfer, groupMount)
 	cmd.Long = "Writes a unit that mounts SOURCE (default /) on MOUNTPOINT, with the settings given here, by flag,\n" +
 		"-o or variable; those of config.toml apply when it starts. A mount point that is missing is made.\n" +
 		"Without --system it is a unit of yours that runs while you are logged in; 'loginctl enable-linger'\n" +

@@ -91,11 +91,12 @@ type row struct {
 // Groups of settings. A command offers whole groups, so that a flag which does nothing cannot be
 // offered by accident.
 const (
-	groupGlobal  = "global"  // every command
-	groupSession = "session" // whatever talks to the service
-	groupMount   = "mount"   // mount and demo
-	groupLink    = "link"    // whatever talks to the link service
-	groupSource  = "source"  // mount alone: demo brings its own source
+	groupGlobal   = "global"   // every command
+	groupSession  = "session"  // whatever talks to the service
+	groupTransfer = "transfer" // whatever moves files, a mount too
+	groupMount    = "mount"    // mount and demo
+	groupLink     = "link"     // whatever talks to the link service
+	groupSource   = "source"   // mount alone: demo brings its own source
 )
 
 // settingsTable binds every setting to its field of s, sets the defaults and returns the rows in the
@@ -112,6 +113,7 @@ func settingsTable(s *settings) []row {
 	add(groupLink, s.linkRows)
 	add(groupSession, s.sessionRows)
 	add(groupMount, s.cacheRows)
+	add(groupTransfer, s.transferRows)
 	add(groupMount, s.readRows)
 	add(groupMount, s.writeRows)
 	add(groupMount, s.metaRows)
@@ -141,6 +143,18 @@ func (s *settings) sessionRows(fs *pflag.FlagSet) {
 	fs.Var(newBounded(&s.apiBurst, 10, 1, 1000), "api-burst", "API calls that may go at once before the pace holds")
 }
 
+func (s *settings) transferRows(fs *pflag.FlagSet) {
+	s.maxFileSize.size = autoSize
+	fs.Var(newBounded(&s.streams, 4, 1, 64), "streams", "connections that bring file data at a time, for the whole process; half as many more may wait for an answer")
+	fs.DurationVar(&s.readTimeout, "read-timeout", 60*time.Second, "how long a read tries before it fails")
+	fs.StringVar(&s.stateDir, "state-dir", "", "where unsent data is kept (default $XDG_STATE_HOME/teraboxfs)")
+	fs.Var(newBounded(&s.uploads, 4, 1, 64), "uploads", "files sent at a time that no close() waits for")
+	fs.Var(newBounded(&s.parts, 4, 1, 64), "parts", "upload parts in flight, for the whole process")
+	fs.Var(newChoice(&s.rapid, "on", "off"), "rapid", "let the service take content it knows without an upload")
+	fs.Var(newChoice(&s.rapidVerify, "sample", "full"), "rapid-verify", "how much of such a file is read back before it is believed")
+	fs.Var(&s.maxFileSize, "max-file-size", "largest file to accept; auto is the plan's limit")
+}
+
 func (s *settings) cacheRows(fs *pflag.FlagSet) {
 	s.cacheSize.size, s.cacheMinFree, s.memCache = autoSize, portion{percent: 5}, 128<<20
 	fs.StringVar(&s.cacheDir, "cache-dir", "", "where file data is cached on disk (default $XDG_CACHE_HOME/teraboxfs)")
@@ -151,24 +165,16 @@ func (s *settings) cacheRows(fs *pflag.FlagSet) {
 
 func (s *settings) readRows(fs *pflag.FlagSet) {
 	s.readAhead = 32 << 20
-	fs.Var(newBounded(&s.streams, 4, 1, 64), "streams", "connections that bring file data at a time, for the whole process; half as many more may wait for an answer")
 	fs.Var(&s.readAhead, "read-ahead", "most bytes fetched ahead of a sequential reader")
-	fs.DurationVar(&s.readTimeout, "read-timeout", 60*time.Second, "how long a read tries before it fails")
 	fs.Var(newChoice(&s.passthrough, "auto", "off"), "passthrough", "let the kernel read complete cached files itself, where it can (root)")
 }
 
 func (s *settings) writeRows(fs *pflag.FlagSet) {
 	s.localOnly = globs{".DS_Store", "._*", "Thumbs.db", "desktop.ini", ".Trash-*"}
-	fs.StringVar(&s.stateDir, "state-dir", "", "where unsent data is kept (default $XDG_STATE_HOME/teraboxfs)")
 	fs.Var(newChoice(&s.commit, "close", "background"), "commit", "what close() waits for: close is the drive, background this disk")
 	fs.DurationVar(&s.closeWait, "close-wait", 0, "how long close() waits for the drive before this disk will do; 0 is without bound")
-	fs.Var(newBounded(&s.uploads, 4, 1, 64), "uploads", "files sent at a time that no close() waits for")
-	fs.Var(newBounded(&s.parts, 4, 1, 64), "parts", "upload parts in flight, for the whole process")
-	s.stagingSize.size, s.maxFileSize.size = autoSize, autoSize
+	s.stagingSize.size = autoSize
 	fs.Var(&s.stagingSize, "staging-size", "most unsent bytes kept on disk; auto is the free space less a reserve")
-	fs.Var(newChoice(&s.rapid, "on", "off"), "rapid", "let the service take content it knows without an upload")
-	fs.Var(newChoice(&s.rapidVerify, "sample", "full"), "rapid-verify", "how much of such a file is read back before it is believed")
-	fs.Var(&s.maxFileSize, "max-file-size", "largest file to accept; auto is the plan's limit")
 	fs.Var(newChoice(&s.deletion, "trash", "purge"), "delete", "where a file goes that is deleted in the mount: the service's recycle bin, or out of that too, for good")
 	fs.Var(&s.localOnly, "local-only", "names of files and directories that stay on this machine: patterns between spaces; \"\" is none")
 }

@@ -57,6 +57,11 @@ var rules = []rule{
 		why:    "it keeps what was saved; what it is used for is the command's affair",
 	},
 	{
+		room:  "./transfer",
+		never: []string{"./fs", "./blockcache", "./emulator", "./cmd", "./internal/control", "net/http", gofuse},
+		why:   "it copies through a Source and a Sender; of remote it uses value types only",
+	},
+	{
 		room:   "./emulator",
 		never:  []string{"."},
 		except: []string{"./emulator"},
