@@ -34,6 +34,7 @@ func (f *FS) Drain(ctx context.Context) error {
 	}
 	errs = append(errs, f.deletes.drain(ctx))
 	f.purges.flush(ctx)
+	f.uploads.tellDrained()
 	return errors.Join(errs...)
 }
 
@@ -46,6 +47,7 @@ func (f *FS) drainOne(ctx context.Context, c *content) error {
 		err = c.commit(ctx)
 	}
 	if err == nil {
+		f.uploads.sentBehind()
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime) // a writer that waits for staging space holds the file

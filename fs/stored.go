@@ -275,6 +275,9 @@ func (f *FS) recallState() error {
 		return nil
 	}
 	quota, err := f.opts.Drive.Quota(f.ctx)
+	if err != nil && f.opts.Offline {
+		return nil // asked for again by who wants to see it
+	}
 	f.quota.last, f.quota.asked = quota, f.opts.Now()
 	return err
 }

@@ -43,6 +43,9 @@ func (a *app) connectOrRecall(ctx context.Context, cred credential) (*standing, 
 	if errors.Is(err, remote.ErrLogin) {
 		if beside, ok := a.storedBeside(cred); ok {
 			a.log.Warn("the service does not take the login of "+cred.origin+"; the stored one is used", "account", beside.account)
+			if err := st.client.Close(); err != nil {
+				return nil, account, err
+			}
 			return a.connectOrRecall(ctx, beside)
 		}
 	}

@@ -71,6 +71,7 @@ func (a *app) shutDown(m *mounted, gone <-chan struct{}) {
 	a.drainNow(ctx, m)
 	err := m.fs.Unmount()
 	if err == nil {
+		<-gone // a moment after Unmount has waited for the same: else serve would take the mount for one that is held on to
 		return
 	}
 	a.log.Warn("programs still use the mount; detaching it", "mountpoint", m.dir, "err", err)

@@ -40,9 +40,13 @@ func (a *app) openNative(ctx context.Context, src source, key, password string) 
 	if err != nil {
 		return nil, err
 	}
-	client, account, err := a.connect(ctx, cred)
+	st, err := a.openStanding(cred)
 	if err != nil {
 		return nil, err
+	}
+	client := st.client
+	if st.account, err = client.Login(ctx); err != nil {
+		return nil, errors.Join(err, client.Close())
 	}
 	shared, err := a.openLocked(ctx, client, key, password)
 	if err != nil {
@@ -58,7 +62,7 @@ func (a *app) openNative(ctx context.Context, src source, key, password string) 
 		return nil, errors.Join(err, client.Close())
 	}
 	return &session{
-		name: src.name(""), login: cred.account, account: account, root: src.path, drive: drive,
+		name: src.name(""), login: cred.account, account: st.account, standing: st, root: src.path, drive: drive,
 		fetcher: func(l fs.Located) blockcache.Fetcher { return nativeFetcher{drive, l} }, thumbs: drive.thumbnail, traffic: client.Traffic,
 		closers: []func() error{client.Close},
 	}, nil

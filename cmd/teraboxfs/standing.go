@@ -40,13 +40,13 @@ func (a *app) openStanding(cred credential) (*standing, error) {
 	return s, nil
 }
 
-// tellBus has further changes published, and the present state too when it is not ok.
-func (s *standing) tellBus(bus *events.Bus) {
+// begin has this and further changes logged and published: there is a mount now.
+func (s *standing) begin(bus *events.Bus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bus = bus
 	if s.was.Condition != remote.ConditionOK {
-		bus.Publish(s.event(s.was, remote.ConditionOK))
+		s.tellLocked(remote.State{Since: s.was.Since}, s.was)
 	}
 }
 
@@ -56,6 +56,13 @@ func (s *standing) changed(to remote.State) {
 	defer s.mu.Unlock()
 	from := s.was
 	s.was = to
+	if s.bus != nil {
+		s.tellLocked(from, to)
+	}
+}
+
+// tellLocked logs and publishes a change. It needs mu.
+func (s *standing) tellLocked(from, to remote.State) {
 	now := s.describe(to)
 	if to.Condition == remote.ConditionOK {
 		s.log.Info("the account is ok again", "was", from.Condition.String(), "for", to.Since.Sub(from.Since).Round(time.Second))

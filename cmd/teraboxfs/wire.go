@@ -106,7 +106,7 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 	}
 	m.session, m.promise = sess, a.promise(m)
 	if sess.standing != nil {
-		sess.standing.tellBus(m.events)
+		sess.standing.begin(m.events)
 		m.spawn(sess.standing.follow)
 		if a.onEvent != "" || a.onEventURL != "" {
 			m.spawn(func(ctx context.Context) { m.listeners.watchQuota(ctx, sess.drive.Quota) })
