@@ -9,7 +9,7 @@ mount --bind "$work/mounts" "$work/mounts" && mount --make-shared "$work/mounts"
 "$ROOT/usr/bin/teraboxfs" emulator --listen=127.0.0.1:0 --data="$work/data" --ndus=s3cret > "$work/emulator" 2>/dev/null &
 emulator=$!
 trap 'set +e; kill $emulator $(cat "$work/pid" 2>/dev/null) 2>/dev/null; umount -l "$work/mounts/terabox" "$work/mounts" 2>/dev/null; rm -rf "$work"' EXIT
-until grep -q listening "$work/emulator"; do sleep 0.05; done
+until grep -q listening "$work/emulator" 2>/dev/null; do sleep 0.05; done
 echo s3cret > "$work/ndus"
 
 # run COMMAND...: as a container runtime would, with PUID and PGID, the secret as a file, and /mnt bound rshared.
