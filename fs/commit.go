@@ -12,8 +12,8 @@ import (
 )
 
 // commitFor commits on behalf of a caller in close(2) or fsync(2). The commit runs on the file
-// system's own context; ctx only ends the waiting, and comes from FS.patient. After atMost, unless it is 0, the caller is
-// let go with a promise of this machine; the commit goes on.
+// system's own context; ctx only ends the waiting, and comes from FS.patient. After atMost, unless it is 0, and when the machine is
+// about to sleep, the caller is let go with a promise of this machine; the commit goes on.
 func (c *content) commitFor(ctx context.Context, atMost time.Duration) error {
 	c.mu.Lock()
 	c.waiters++
@@ -26,6 +26,10 @@ func (c *content) commitFor(ctx context.Context, atMost time.Duration) error {
 	done := make(chan error, 1)
 	if !c.node.fs.spawn(func(ctx context.Context) { done <- c.commit(ctx) }) {
 		return errUnmounting
+	}
+	asleep, _ := c.node.fs.nap.signs()
+	if c.cloning() {
+		asleep = nil // its bytes are nowhere but with the service
 	}
 	var enough <-chan time.Time
 	if atMost > 0 {
@@ -40,14 +44,16 @@ func (c *content) commitFor(ctx context.Context, atMost time.Duration) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-enough:
-			if err := c.save(ctx); err != nil {
-				c.node.fs.opts.Log.Warn("close goes on waiting: the file cannot be kept here", "path", c.node.path(), "err", err)
-				enough = nil
-				continue
-			}
-			c.node.fs.opts.Log.Warn("close returned before the file was sent: it is kept here, and the upload goes on", "path", c.node.path(), "after", atMost)
-			return nil
+			enough = nil
+		case <-asleep:
+			asleep = nil
 		}
+		if err := c.save(ctx); err != nil {
+			c.node.fs.opts.Log.Warn("close goes on waiting: the file cannot be kept here", "path", c.node.path(), "err", err)
+			continue
+		}
+		c.node.fs.opts.Log.Warn("close returned before the file was sent: it is kept here, and the upload goes on", "path", c.node.path())
+		return nil
 	}
 }
 

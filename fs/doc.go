@@ -22,7 +22,7 @@
 // dir.go and file.go hold the operations on nodes, handle.go and dirhandle.go those on open
 // files and directories; inode.go is the tree; listing.go keeps it in step with the service, listflight.go asks, snapshot.go shows;
 // content.go is the life of a file's bytes; rename.go and unlink.go change names; commit.go
-// sends content and retry.go sends it again; localonly.go and localnode.go are what is never sent,
+// sends content and retry.go sends it again; sleep.go ends what waits before the machine sleeps; localonly.go and localnode.go are what is never sent,
 // reports.go what is only told; errno.go is the one place that turns errors into
 // numbers.
 //
@@ -36,7 +36,7 @@
 //  5. FS.tree.mu: names, parents and listings. Never held over the network.
 //  6. content.mu: one file's state. Never held over the network.
 //
-// Under all of them are leaves: files.mu, feed.mu, walkAhead.mu, statters.mu, uploads.mu, dirtySet.mu.
+// Under all of them are leaves: files.mu, feed.mu, walkAhead.mu, statters.mu, uploads.mu, dirtySet.mu, nap.mu.
 //
 // # Goroutines
 //

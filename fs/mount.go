@@ -47,7 +47,10 @@ type FS struct {
 	feed    feed
 	ahead   walkAhead
 	stats   statters
-	moved   moved
+	nap     nap
+
+	requests atomic.Int64 // of the kernel that wait: those between patient and its stop
+	moved    moved
 
 	shadow sync.Once // of shadowed
 

@@ -20,16 +20,21 @@ const killPoll = 200 * time.Millisecond
 // patient returns a context for a FUSE request that ends when its caller is being killed, not at
 // every signal: Go programs interrupt themselves all the time, and applications do not expect
 // EINTR from files. A signal whose action is to end the process counts as killing. stop must
-// be called when the request has been answered.
+// be called, once, when the request has been answered. It ends too when the machine is about to sleep (sleep.go).
 func (f *FS) patient(ctx context.Context) (_ context.Context, stop func()) {
 	request, ok := ctx.(*fuse.Context)
 	if !ok {
 		return ctx, func() {}
 	}
 	inner, cancel := context.WithCancel(f.ctx)
+	_, late := f.nap.signs()
+	f.requests.Add(1)
 	go func() { // ends with the request
 		select {
 		case <-inner.Done():
+			return
+		case <-late:
+			cancel()
 			return
 		case <-request.Cancel:
 		}
@@ -39,12 +44,18 @@ func (f *FS) patient(ctx context.Context) (_ context.Context, stop func()) {
 			select {
 			case <-inner.Done():
 				return
+			case <-late:
+				cancel()
+				return
 			case <-tick.C:
 			}
 		}
 		cancel()
 	}()
-	return inner, cancel
+	return inner, func() {
+		cancel()
+		f.requests.Add(-1)
+	}
 }
 
 // callerOf returns the thread that sent a FUSE request, 0 when that is not known.

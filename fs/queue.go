@@ -97,14 +97,26 @@ func (f *FS) Conflicts() []string {
 	return slices.Clone(f.tree.conflicts)
 }
 
-// Pause has no file sent that nobody waits for, until Resume; those under way are finished.
-func (f *FS) Pause() { f.uploads.pause(true) }
+// PauseReason is why uploads are paused. Each is ended on its own.
+type PauseReason string
 
-// Resume ends Pause.
-func (f *FS) Resume() { f.uploads.pause(false) }
+const (
+	PausedByUser   PauseReason = "asked"   // 'teraboxfs queue pause'
+	PausedMetered  PauseReason = "metered" // the connection is paid by volume
+	pausedForSleep PauseReason = "sleep"   // Sleep
+)
 
-// Paused reports whether Pause is in force.
+// Pause has no file sent that nobody waits for, until Resume for the same reason; those under way are finished.
+func (f *FS) Pause(why PauseReason) { f.uploads.pause(why, true) }
+
+// Resume ends Pause for one reason.
+func (f *FS) Resume(why PauseReason) { f.uploads.pause(why, false) }
+
+// Paused reports whether Pause is in force for any reason.
 func (f *FS) Paused() bool { return f.uploads.isPaused() }
+
+// PausedFor returns the reasons for which it is, sorted.
+func (f *FS) PausedFor() []PauseReason { return f.uploads.pausedFor() }
 
 // pending returns the files waiting at path or, if it is a directory, below it. No path means all.
 func (f *FS) pending(path string) []*content {

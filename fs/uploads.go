@@ -3,6 +3,8 @@ package fs
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/teraboxfs/teraboxfs/writeback"
@@ -16,7 +18,7 @@ type uploads struct {
 	order   []*content // those not in waiting have had their turn
 	waiting map[*content]struct{}
 	workers int // goroutines of work
-	paused  bool
+	paused  map[PauseReason]struct{}
 	sent    int // files, since the queue was empty last
 }
 
@@ -40,7 +42,7 @@ func (u *uploads) startLocked() {
 	if len(u.waiting) == 0 || u.fs.held() != nil {
 		return
 	}
-	for !u.paused && u.workers < min(u.fs.opts.Uploads, len(u.waiting)+u.workers) {
+	for len(u.paused) == 0 && u.workers < min(u.fs.opts.Uploads, len(u.waiting)+u.workers) {
 		if !u.fs.spawn(u.work) {
 			return
 		}
@@ -64,7 +66,7 @@ func (u *uploads) work(ctx context.Context) {
 func (u *uploads) next(ctx context.Context) *content {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.paused || len(u.waiting) == 0 || ctx.Err() != nil || u.fs.held() != nil {
+	if len(u.paused) > 0 || len(u.waiting) == 0 || ctx.Err() != nil || u.fs.held() != nil {
 		u.workers--
 		return nil
 	}
@@ -86,18 +88,32 @@ func (u *uploads) goOn() {
 	u.startLocked()
 }
 
-// pause lets files under way finish, and begins no other until it is told false.
-func (u *uploads) pause(on bool) {
+// pause lets files under way finish, and begins no other until there is no reason any more.
+func (u *uploads) pause(why PauseReason, on bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.paused = on
+	if on {
+		if u.paused == nil {
+			u.paused = make(map[PauseReason]struct{})
+		}
+		u.paused[why] = struct{}{}
+		return
+	}
+	delete(u.paused, why)
 	u.startLocked()
+}
+
+// pausedFor are the reasons why no other file is begun, sorted.
+func (u *uploads) pausedFor() []PauseReason {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Sorted(maps.Keys(u.paused))
 }
 
 func (u *uploads) isPaused() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.paused
+	return len(u.paused) > 0
 }
 
 // sendBehind commits c for nobody in particular. A failure is logged, and shown until a later try succeeds.

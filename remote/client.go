@@ -15,17 +15,20 @@ import (
 // Client speaks to the service for one account. It is safe for concurrent use, and two clients
 // share nothing.
 type Client struct {
-	cfg      Config
-	log      *slog.Logger
-	policy   *netguard.Policy
-	session  *session
-	pacer    *pacer
-	health   *health
-	api      *http.Client // calls; follows no redirect
-	data     *http.Client // ranges, over at most Streams connections to a host; follows no redirect
-	parts    *http.Client // parts, whose number in flight is the caller's; follows no redirect
-	ranges   ranges       // reading files
-	thumbs   thumbs       // pictures of files
+	cfg     Config
+	log     *slog.Logger
+	policy  *netguard.Policy
+	session *session
+	pacer   *pacer
+	health  *health
+	api     *http.Client // calls; follows no redirect
+	data    *http.Client // ranges, over at most Streams connections to a host; follows no redirect
+	parts   *http.Client // parts, whose number in flight is the caller's; follows no redirect
+
+	connections connections // of all three
+
+	ranges   ranges // reading files
+	thumbs   thumbs // pictures of files
 	traffic  traffic
 	dialect  dialectState
 	uploads  uploadHosts
@@ -69,9 +72,9 @@ func New(cfg Config) (*Client, error) {
 		uploads:  newUploadHosts(cfg.Now, cfg.Backoff.Elapsed+cfg.ReadTimeout),
 	}
 	c.dialect.configured = cfg.Dialect
-	c.api = newHTTPClient(policy, netguard.API, 0, cfg)
-	c.data = newHTTPClient(policy, netguard.Data, cfg.Streams, cfg)
-	c.parts = newHTTPClient(policy, netguard.Data, 0, cfg)
+	c.api = newHTTPClient(policy, netguard.API, 0, cfg, &c.connections)
+	c.data = newHTTPClient(policy, netguard.Data, cfg.Streams, cfg, &c.connections)
+	c.parts = newHTTPClient(policy, netguard.Data, 0, cfg, &c.connections)
 	c.parts.Transport.(*http.Transport).ResponseHeaderTimeout = 0 // a part may still be in buffers: sendPart watches
 	c.ranges = newRanges(c)
 	c.thumbs = newThumbs()
@@ -81,11 +84,12 @@ func New(cfg Config) (*Client, error) {
 
 // newHTTPClient wraps a guarded transport. Redirects come back as answers: who may be followed,
 // and with which headers, is decided one hop at a time by the callers.
-func newHTTPClient(policy *netguard.Policy, kind netguard.Kind, conns int, cfg Config) *http.Client {
+func newHTTPClient(policy *netguard.Policy, kind netguard.Kind, conns int, cfg Config, all *connections) *http.Client {
 	t := policy.NewTransport(kind, conns)
 	if cfg.DialContext != nil {
 		t.DialContext = cfg.DialContext
 	}
+	t.DialContext = all.through(t.DialContext)
 	return &http.Client{
 		Transport:     t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

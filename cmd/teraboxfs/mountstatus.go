@@ -42,6 +42,9 @@ func (m *mounted) statusOf(sess *session, f *fs.FS) control.Status {
 	if m.staging != nil {
 		u := m.staging.Usage()
 		s.Staging = &control.Staging{Used: u.Used, Limit: u.Limit, Waiting: u.Waiting, Paused: f.Paused()}
+		for _, why := range f.PausedFor() {
+			s.Staging.PausedFor = append(s.Staging.PausedFor, string(why))
+		}
 	}
 	return s
 }

@@ -76,7 +76,7 @@ func (a *app) queueList(ctx context.Context, daemon *control.Client) error {
 	}
 	if s := status.Staging; s != nil {
 		if s.Paused {
-			a.say(a.out, "uploads are paused; 'teraboxfs queue resume %s' ends that", status.Mountpoint)
+			a.say(a.out, "uploads are paused%s", pausedText(*s))
 		}
 		if s.Waiting > 0 {
 			a.say(a.out, "%d writers wait for staging space: %s of %s are in use (--staging-size)", s.Waiting, bytesText(s.Used), bytesText(s.Limit))

@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 
+	"github.com/teraboxfs/teraboxfs/fs"
 	"github.com/teraboxfs/teraboxfs/internal/control"
 )
 
@@ -14,10 +15,10 @@ import (
 func (m *mounted) Queue(ctx context.Context, req control.QueueRequest, emit func(control.QueueLine) error) error {
 	switch req.Op {
 	case "pause":
-		m.fs.Pause()
+		m.fs.Pause(fs.PausedByUser)
 		return nil
 	case "resume":
-		m.fs.Resume()
+		m.fs.Resume(fs.PausedByUser)
 		return nil
 	case "export":
 		return m.export(ctx, req, emit)

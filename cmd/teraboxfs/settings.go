@@ -45,6 +45,7 @@ type settings struct {
 	rapidVerify choice
 	maxFileSize optionalSize
 	deletion    choice
+	metered     choice
 	localOnly   globs
 
 	// meta
@@ -176,6 +177,7 @@ func (s *settings) writeRows(fs *pflag.FlagSet) {
 	s.stagingSize.size = autoSize
 	fs.Var(&s.stagingSize, "staging-size", "most unsent bytes kept on disk; auto is the free space less a reserve")
 	fs.Var(newChoice(&s.deletion, "trash", "purge"), "delete", "where a file goes that is deleted in the mount: the service's recycle bin, or out of that too, for good")
+	fs.Var(newChoice(&s.metered, "pause-uploads", "ignore"), "metered", "what becomes of uploads that no program waits for while NetworkManager says that the connection is paid by volume")
 	fs.Var(&s.localOnly, "local-only", "names of files and directories that stay on this machine: patterns between spaces; \"\" is none")
 }
 

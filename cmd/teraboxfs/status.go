@@ -9,6 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"github.com/teraboxfs/teraboxfs/fs"
 	"github.com/teraboxfs/teraboxfs/internal/control"
 )
 
@@ -99,7 +100,21 @@ func stagingText(s control.Staging) string {
 		text += fmt.Sprintf(", %d writers wait for space", s.Waiting)
 	}
 	if s.Paused {
-		text += ", uploads are paused"
+		text += ", uploads are paused" + pausedText(s)
+	}
+	return text
+}
+
+// pausedText is why uploads are paused, after "uploads are paused".
+func pausedText(st control.Staging) string {
+	text := ""
+	for _, why := range st.PausedFor {
+		switch why {
+		case string(fs.PausedMetered):
+			text += ", the connection is metered (--metered=ignore sends all the same)"
+		case string(fs.PausedByUser):
+			text += ", as you asked ('teraboxfs queue resume')"
+		}
 	}
 	return text
 }

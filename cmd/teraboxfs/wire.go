@@ -105,6 +105,7 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 		m.major, m.minor = row.Major, row.Minor
 	}
 	m.session, m.promise = sess, a.promise(m)
+	a.followPower(m)
 	if sess.standing != nil {
 		sess.standing.begin(m.events)
 		m.spawn(sess.standing.follow)

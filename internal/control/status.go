@@ -54,6 +54,8 @@ type Staging struct {
 	Limit   int64 `json:"limit,omitempty"` // 0: none
 	Waiting int   `json:"waiting"`         // writers that wait for space
 	Paused  bool  `json:"paused"`          // uploads are
+
+	PausedFor []string `json:"paused_for,omitempty"` // why: "asked", "metered", "sleep"
 }
 
 // Pending is one file that is not on the drive as it was written.
