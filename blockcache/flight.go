@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/teraboxfs/teraboxfs/internal/blocks"
@@ -45,6 +46,8 @@ type flight struct {
 
 	filling *slab  // of the grain that pos is in, the flight's own reference; nil between grains
 	target  *grain // where filling is entered; nil when the grain was completed from elsewhere
+
+	charged *atomic.Int64 // pays for what is fetched: Reader.Charge of whoever made the flight
 
 	begun   time.Time // when the flight got its slot
 	first   time.Time // when its first bytes arrived; zero before
@@ -254,6 +257,9 @@ func (c *Cache) publish(f *flight, n int, took time.Duration, whole bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.count.bytesFetched += int64(n)
+	if f.charged != nil {
+		f.charged.Add(int64(n))
+	}
 	now := time.Now()
 	c.measure(f, now, n, took)
 	if f.released {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/teraboxfs/teraboxfs/internal/blocks"
 )
@@ -24,10 +25,19 @@ type Reader struct {
 
 	// Guarded by cache.mu.
 	closed   bool
-	given    bool // it has returned bytes that nobody has confirmed, when the object had been refused givenAt times
+	charged  *atomic.Int64 // nil: nobody
+	given    bool          // it has returned bytes that nobody has confirmed, when the object had been refused givenAt times
 	givenAt  int
 	sessions [2]session
 	probe    session // owns what is read at the end of the file; has no place and no window
+}
+
+// Charge adds the bytes that this Reader's reads, and the read-ahead for them, cause to be fetched from now on to account, which may be nil.
+// What another Reader has on its way already costs nothing here.
+func (r *Reader) Charge(account *atomic.Int64) {
+	r.cache.mu.Lock()
+	defer r.cache.mu.Unlock()
+	r.charged = account
 }
 
 // ReadAt fills p with the bytes of the object from byte offset off. It returns fewer than len(p)

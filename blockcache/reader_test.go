@@ -7,7 +7,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -40,6 +42,28 @@ func TestReadAtReturnsTheObjectsBytes(t *testing.T) {
 			assert.True(t, c.Contains(b.object("a"), 0, size))
 		})
 	}
+}
+
+// TestFetchedBytesAreChargedOnce: what one reader has caused to come is free for the next, and read-ahead is paid for by who was read ahead for.
+func TestFetchedBytesAreChargedOnce(t *testing.T) {
+	b := newBank(8 * mib)
+	c := newCache(t, Config{})
+	var first, second, third atomic.Int64
+	charging := func(account *atomic.Int64) *Reader {
+		r := open(t, c, b.object("a"))
+		r.Charge(account)
+		return r
+	}
+	inOrder(t, charging(&first), b, 0, 2*mib)
+	require.Eventually(t, func() bool { return c.Stats().FlightsNow == 0 }, 5*time.Second, time.Millisecond)
+	ahead := first.Load()
+	assert.Greater(t, ahead, int64(2*mib))
+	assert.Equal(t, c.Stats().BytesFetched, ahead)
+	inOrder(t, charging(&second), b, 0, mib)
+	assert.Zero(t, second.Load())
+	readBack(t, charging(&third), b, 8*mib-10, 10)
+	assert.EqualValues(t, grainLen, third.Load())
+	assert.Equal(t, c.Stats().BytesFetched, first.Load()+second.Load()+third.Load())
 }
 
 func TestReadAtTheEnd(t *testing.T) {

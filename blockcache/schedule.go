@@ -51,7 +51,7 @@ func (c *Cache) request(r *Reader, s *session, span blocks.Span, chunk int64) {
 // newFlight returns a flight that begins at off and has no length yet.
 func (c *Cache) newFlight(r *Reader, off int64) *flight {
 	ctx, cancel := context.WithCancel(c.ctx)
-	return &flight{object: r.entry, source: r.obj, ctx: ctx, cancel: cancel, pos: off, end: off}
+	return &flight{object: r.entry, source: r.obj, ctx: ctx, cancel: cancel, pos: off, end: off, charged: r.charged}
 }
 
 // release ends f's part in the cache: what it has not brought is absent again, its owners forget

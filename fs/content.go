@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/teraboxfs/teraboxfs/blockcache"
+	"github.com/teraboxfs/teraboxfs/internal/measure"
 	"github.com/teraboxfs/teraboxfs/remote"
 	"github.com/teraboxfs/teraboxfs/writeback"
 )
@@ -158,7 +159,8 @@ func (c *content) object(e remote.Entry) blockcache.Object {
 // versionReader reads the committed bytes of a content and goes on with the new version when a
 // commit of this mount replaces it. Its access pattern is that of one handle.
 type versionReader struct {
-	c *content
+	c       *content
+	program *measure.Program // pays for what is fetched; nil: nobody
 
 	mu     sync.Mutex
 	key    string
@@ -174,6 +176,9 @@ func (v *versionReader) at(e remote.Entry) *blockcache.Reader {
 			v.reader.Close()
 		}
 		v.key, v.reader = key, v.c.node.fs.opts.Cache.Open(v.c.object(e))
+		if v.program != nil {
+			v.reader.Charge(&v.program.Fetched)
+		}
 	}
 	return v.reader
 }

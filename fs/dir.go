@@ -4,6 +4,7 @@ import (
 	"context"
 	"path"
 	"syscall"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -67,7 +68,9 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	if n == nil && err == nil {
 		waiting, stop := d.n.fs.patient(ctx)
 		defer stop()
+		began := time.Now()
 		n, err = d.n.child(waiting, name)
+		d.n.fs.seen.slow.Note("lookup", began, func() string { return path.Join(d.n.path(), name) })
 	}
 	if err != nil {
 		return nil, d.errno("lookup", name, err)

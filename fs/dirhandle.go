@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"syscall"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -35,7 +36,9 @@ var (
 func (h *dirHandle) rewind(ctx context.Context) error {
 	waiting, stop := h.dir.n.fs.patient(ctx)
 	defer stop()
+	began := time.Now()
 	entries, version, flight, err := h.dir.n.begin(waiting)
+	h.dir.n.fs.seen.slow.Note("list", began, h.dir.n.path)
 	if err != nil {
 		return err
 	}

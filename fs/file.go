@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"syscall"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -85,7 +86,9 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, u
 	}
 	waiting, stop := f.n.fs.patient(ctx)
 	defer stop()
+	began := time.Now()
 	h, err := f.n.file().open(waiting, flags, callerOf(ctx))
+	f.n.fs.seen.slow.Note("open", began, f.n.path)
 	if err != nil {
 		return nil, 0, f.errno("open", err)
 	}

@@ -56,7 +56,7 @@ var (
 
 // open makes a handle for the thread tid.
 func (c *content) open(ctx context.Context, flags, tid uint32) (*handle, error) {
-	h := &handle{c: c, writable: flags&syscall.O_ACCMODE != syscall.O_RDONLY, reader: &versionReader{c: c}}
+	h := &handle{c: c, writable: flags&syscall.O_ACCMODE != syscall.O_RDONLY, reader: &versionReader{c: c, program: c.node.fs.seen.programs.Of(tid, time.Now())}}
 	if h.writable && c.node.fs.opts.ReadOnly {
 		return nil, errReadOnly
 	}
@@ -93,6 +93,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	defer stop()
 	began := f.opts.Now()
 	result, err := h.read(waiting, dest, off)
+	f.seen.slow.Note("read", began, h.c.node.path)
 	if err != nil && !errors.Is(err, io.EOF) {
 		if now := f.opts.Now(); now.Sub(began) >= lateFailure && !errors.Is(err, context.Canceled) {
 			h.failed.Store(&readFailure{off: off, end: off + int64(len(dest)), until: now.Add(sameAnswer), err: err})
@@ -142,7 +143,9 @@ func (h *handle) read(ctx context.Context, p []byte, off int64) (fuse.ReadResult
 func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
 	waiting, stop := h.c.node.fs.patient(ctx)
 	defer stop()
+	began := time.Now()
 	n, err := h.c.write(waiting, data, off)
+	h.c.node.fs.seen.slow.Note("write", began, h.c.node.path)
 	h.c.node.fs.moved.written.Add(int64(n))
 	if n > 0 || err != nil && h.c.whole() != nil {
 		h.wrote.Store(true) // not before: a flush for somebody's copy of the descriptor would commit what was there
@@ -169,7 +172,9 @@ func (h *handle) finish(ctx context.Context, op string, do func(context.Context)
 	waiting, stop := h.c.node.fs.patient(ctx)
 	defer stop()
 	wrote := h.wrote.Swap(false)
+	began := time.Now()
 	err := do(waiting)
+	h.c.node.fs.seen.slow.Note(op, began, h.c.node.path)
 	if err != nil && wrote {
 		h.wrote.Store(true)
 	}

@@ -51,6 +51,7 @@ type FS struct {
 
 	requests atomic.Int64 // of the kernel that wait: those between patient and its stop
 	moved    moved
+	seen     *observer
 
 	shadow sync.Once // of shadowed
 
@@ -67,8 +68,7 @@ func Mount(dir string, o Options) (*FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.server, err = fusefs.Mount(dir, f.rootNode, f.fuseOptions())
-	if err != nil {
+	if err = f.serve(dir); err != nil {
 		f.end()
 		return nil, fmt.Errorf("mount %s: %w", dir, err)
 	}
@@ -84,6 +84,17 @@ func Mount(dir string, o Options) (*FS, error) {
 	f.sendRestored()
 	go f.untilUnmounted() // ends with the mount; Wait waits for it
 	return f, nil
+}
+
+// serve is fusefs.Mount with the requests observed. go-fuse's goroutine of it ends with the mount, or at once when that fails.
+func (f *FS) serve(dir string) (err error) {
+	o := f.fuseOptions()
+	f.server, err = fuse.NewServer(observed{f.seen, fusefs.NewNodeFS(f.rootNode, o)}, dir, &o.MountOptions)
+	if err != nil {
+		return err
+	}
+	go f.server.Serve()
+	return f.server.WaitMount()
 }
 
 // untilUnmounted ends the file system after the kernel has let go of it. A mount that was taken
@@ -104,7 +115,7 @@ func (f *FS) untilUnmounted() {
 // newFS builds the file system without a kernel.
 func newFS(o Options) (*FS, error) {
 	o.setDefaults()
-	f := &FS{opts: o, started: o.Now(), closed: make(chan struct{}), paths: newPathLocks()}
+	f := &FS{opts: o, started: o.Now(), closed: make(chan struct{}), paths: newPathLocks(), seen: newObserver()}
 	f.local = newLocalOnly(o.LocalDir, o.LocalNames)
 	f.purges.round = make(chan struct{}, 1)
 	f.ctx, f.cancel = context.WithCancel(context.Background())

@@ -42,6 +42,7 @@ func newRanges(c *Client) ranges {
 			Backoff:     c.cfg.Backoff,
 			Now:         c.cfg.Now,
 			Log:         c.log,
+			counts:      &c.traffic,
 			Authorize: func(req *http.Request) bool {
 				if !c.session.trusted(req.URL) {
 					return false

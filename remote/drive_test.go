@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/teraboxfs/teraboxfs/emulator"
+	"github.com/teraboxfs/teraboxfs/internal/measure"
 	"github.com/teraboxfs/teraboxfs/remote"
 )
 
@@ -124,6 +125,27 @@ func TestTrafficCountsTheBytesOfParts(t *testing.T) {
 	assert.EqualValues(t, 5<<20, got.Sent)
 	assert.Zero(t, got.Failed)
 	assert.GreaterOrEqual(t, got.Calls, int64(2))
+	assert.Zero(t, got.Parts)
+	parts := callsOf(t, d, "superfile2")
+	assert.EqualValues(t, 5<<20, parts.Out)
+	assert.EqualValues(t, 2, parts.Took.N())
+	e, err := d.Stat(t.Context(), "/a")
+	require.NoError(t, err)
+	body, err := d.OpenRange(t.Context(), e, 1<<20, 1<<20)
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, body)
+	require.NoError(t, errors.Join(err, body.Close()))
+	data := callsOf(t, d, remote.CallData)
+	assert.EqualValues(t, 1<<20, data.In)
+	assert.EqualValues(t, 1, data.Took.N())
+}
+
+// callsOf is what a client has counted of one kind of request.
+func callsOf(t *testing.T, d *drive, name string) measure.Totals {
+	all := d.Calls()
+	i := slices.IndexFunc(all, func(c measure.Totals) bool { return c.Name == name })
+	require.GreaterOrEqual(t, i, 0, name)
+	return all[i]
 }
 
 func TestUploadAtTheBlockEdges(t *testing.T) {

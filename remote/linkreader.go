@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/teraboxfs/teraboxfs/internal/measure"
 	"github.com/teraboxfs/teraboxfs/internal/netguard"
 )
 
@@ -26,6 +27,8 @@ type LinkReader struct {
 	backoff  Backoff
 	now      func() time.Time
 	log      *slog.Logger
+
+	counts *traffic
 
 	gate gate
 	late *lateness
@@ -46,6 +49,8 @@ type LinkReaderConfig struct {
 	Backoff     Backoff
 	Now         func() time.Time // clock of the links' dates; time.Now when nil
 	Log         *slog.Logger     // nil discards
+
+	counts *traffic // where requests are counted; its own when nil
 }
 
 // NewLinkReader returns a reader. It does not touch the network.
@@ -60,7 +65,11 @@ func NewLinkReader(cfg LinkReaderConfig) *LinkReader {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.counts == nil {
+		cfg.counts = new(traffic)
+	}
 	return &LinkReader{
+		counts:    cfg.counts,
 		transport: cfg.Transport,
 		guard:     cfg.Guard,
 		streams:   cfg.Streams,
@@ -213,8 +222,19 @@ func (r *LinkReader) warm(ctx context.Context, link *Link, obj Object) error {
 	return err
 }
 
+// Calls returns what the ranges that were asked for came to.
+func (r *LinkReader) Calls() []measure.Totals { return r.counts.group.Totals() }
+
 // request sends one ranged GET along the redirects from to and checks the answer.
 func (r *LinkReader) request(ctx context.Context, to destination, s span) (*dataConn, error) {
+	began := time.Now()
+	conn, err := r.demand(ctx, to, s)
+	r.counts.ended(ctx, CallData, began, err)
+	return conn, err
+}
+
+// demand is request, uncounted.
+func (r *LinkReader) demand(ctx context.Context, to destination, s span) (*dataConn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	wait := min(headerWait, r.patience/3)
 	timer := time.AfterFunc(wait, func() { cancel(&stalled{"no answer", wait}) })
@@ -230,7 +250,7 @@ func (r *LinkReader) request(ctx context.Context, to destination, s span) (*data
 		cancel(nil)
 		return nil, err
 	}
-	conn := newDataConn(ctx, cancel, resp.Body, skip, r.patience)
+	conn := newDataConn(ctx, cancel, countingBody{resp.Body, r.counts.group.Row(CallData)}, skip, r.patience)
 	conn.from = end
 	return conn, nil
 }

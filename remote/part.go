@@ -28,7 +28,11 @@ func (c *Client) UploadPart(ctx context.Context, p PartRequest) (string, error) 
 	}
 	var digest string
 	err := c.onUploadHosts(ctx, func(host *url.URL) (err error) {
+		began := time.Now()
+		c.traffic.parts.Add(1)
 		digest, err = c.sendPart(ctx, host, p)
+		c.traffic.parts.Add(-1)
+		c.traffic.ended(ctx, callPart, began, err)
 		return err
 	})
 	if e := errorOf(err); e != nil && e.Kind == ErrLinkExpired {
@@ -48,9 +52,10 @@ func (c *Client) sendPart(ctx context.Context, host *url.URL, p PartRequest) (st
 	}
 	attempt, cancel := context.WithCancelCause(ctx)
 	watchdog := time.AfterFunc(c.cfg.ReadTimeout, func() { cancel(errStalled) })
-	before := p.Size
+	before, row := p.Size, c.traffic.group.Row(callPart)
 	body := newPartBody(source, p.Size, func(left int64) { // by one goroutine of the transport
 		c.traffic.sent.Add(before - left)
+		row.Carried(before - left)
 		before = left
 		watchdog.Reset(c.partPatience(p.Size, left))
 	})

@@ -182,6 +182,7 @@ func (b *rangeBody) again(err error) error {
 	if v.stop != nil {
 		return v.stop
 	}
+	b.r.counts.group.Row(CallData).Retried()
 	b.r.log.Debug("reading on", "file", b.obj.Name, "offset", b.off, "after", v.wait.Round(time.Millisecond), "renew", v.renew, "error", err)
 	if v.renew {
 		b.bad, b.cause = b.link, err

@@ -54,12 +54,9 @@ func (c *Client) call(ctx context.Context, r request, out answer) error {
 	return c.perform(ctx, r, func(_ state, rep reply) error { return c.interpret(r, rep, out) })
 }
 
-// exchange makes one HTTP exchange with the session as it is in st. The error is nil for any
+// exchange makes one HTTP exchange, whose turn has come, with the session as it is in st. The error is nil for any
 // answer that is not a redirect, whatever its status.
 func (c *Client) exchange(ctx context.Context, st state, r request) (reply, error) {
-	if err := c.pacer.wait(ctx); err != nil {
-		return reply{}, interrupted(r.op, r.object, err)
-	}
 	attempt, cancel := context.WithTimeout(ctx, c.cfg.ReadTimeout)
 	defer cancel()
 	attempt, silence := c.watchSilence(attempt, r)
@@ -81,6 +78,7 @@ func (c *Client) exchange(ctx context.Context, st state, r request) (reply, erro
 	limit := r.limit
 	setDefault(&limit, answerLimit)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	c.traffic.group.Row(r.op).Brought(int64(len(body)))
 	if err != nil {
 		return reply{}, c.transportError(ctx, r.op, r.object, err, true)
 	}

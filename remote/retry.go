@@ -59,11 +59,15 @@ func (c *Client) attempt(ctx context.Context, r request, read func(state, reply)
 			return err
 		}
 		err = c.withRetry(ctx, policy{once: r.once, sure: r.sure, tries: r.tries, bound: c.cfg.Backoff.Elapsed, gated: renewed}, func() error {
+			if err := c.pacer.wait(ctx); err != nil {
+				return interrupted(r.op, r.object, err)
+			}
+			began := time.Now()
 			rep, err := c.exchange(ctx, st, r)
 			if err == nil {
 				err = read(st, rep)
 			}
-			c.traffic.called(ctx, err)
+			c.traffic.called(ctx, r.op, began, err)
 			c.pacer.heard(err)
 			return err
 		})
@@ -160,6 +164,7 @@ func (c *Client) withRetry(ctx context.Context, p policy, op func() error) error
 		return struct{}{}, c.verdict(last, p, time.Since(start))
 	}, backoff.WithBackOff(waits), backoff.WithMaxTries(p.tries), backoff.WithMaxElapsedTime(p.bound),
 		backoff.WithNotify(func(_ error, wait time.Duration) {
+			c.traffic.retried(last)
 			c.log.Debug("trying again", "after", wait.Round(time.Millisecond), "error", last)
 		}))
 	if err == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/teraboxfs/teraboxfs/blockcache"
 	"github.com/teraboxfs/teraboxfs/emulator"
 	"github.com/teraboxfs/teraboxfs/fs"
+	"github.com/teraboxfs/teraboxfs/internal/measure"
 	"github.com/teraboxfs/teraboxfs/remote"
 	"github.com/teraboxfs/teraboxfs/writeback"
 )
@@ -28,15 +29,16 @@ type session struct {
 	pace     func() float64 // calls a second to the service; nil: none are made
 	feed     fs.Feed        // nil: nobody tells what changes
 	fetcher  func(fs.Located) blockcache.Fetcher
-	uploader writeback.Uploader    // nil: only reading is possible
-	bin      fs.Bin                // of the account; nil for a share
-	thumbs   thumbnails            // nil: nobody gives pictures of files
-	traffic  func() remote.Traffic // with the service; nil: there is none that is counted
-	guest    string                // path in the drive of a directory of saved shares; "" is none
-	dirCache time.Duration         // how long its listings serve; 0 leaves it to the setting
-	topCache time.Duration         // how long that of the guest serves, or without one that of the root; 0: as all
-	below    time.Duration         // how long the other listings of the guest serve
-	closers  []func() error        // in the order of opening
+	uploader writeback.Uploader      // nil: only reading is possible
+	bin      fs.Bin                  // of the account; nil for a share
+	thumbs   thumbnails              // nil: nobody gives pictures of files
+	traffic  func() remote.Traffic   // with the service; nil: there is none that is counted
+	calls    func() []measure.Totals // requests to the service, by name; nil as well
+	guest    string                  // path in the drive of a directory of saved shares; "" is none
+	dirCache time.Duration           // how long its listings serve; 0 leaves it to the setting
+	topCache time.Duration           // how long that of the guest serves, or without one that of the root; 0: as all
+	below    time.Duration           // how long the other listings of the guest serve
+	closers  []func() error          // in the order of opening
 }
 
 // thumbnails returns the service's picture of a file of a drive.
@@ -105,7 +107,7 @@ func (a *app) openAccount(ctx context.Context, cred credential, name, root strin
 	}
 	return &session{
 		name: name, login: cred.account, account: account, standing: st, recalled: recalled, root: root,
-		drive: mapped, feed: mapped, pace: client.Pace, traffic: client.Traffic, uploader: mapped, bin: mapped, thumbs: mapped.Thumbnail,
+		drive: mapped, feed: mapped, pace: client.Pace, traffic: client.Traffic, calls: client.Calls, uploader: mapped, bin: mapped, thumbs: mapped.Thumbnail,
 		fetcher: func(l fs.Located) blockcache.Fetcher { return rangeFetcher{mapped, l} },
 		closers: []func() error{client.Close},
 	}, nil

@@ -56,7 +56,7 @@ func (a *app) openShare(ctx context.Context, src source) (*session, error) {
 	}
 	return &session{
 		name: src.name(""), root: src.path, drive: drive, dirCache: min(savedListing, a.dirCache),
-		fetcher: files.fetcher, thumbs: files.thumbnail, closers: []func() error{files.close},
+		fetcher: files.fetcher, thumbs: files.thumbnail, calls: files.client.Calls, closers: []func() error{files.close},
 	}, nil
 }
 

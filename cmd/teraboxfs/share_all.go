@@ -29,7 +29,7 @@ func (a *app) openSavedShares(ctx context.Context, src source) (*session, error)
 			return nil, errors.Join(fail("mount", src.label(), err), drive.files.close())
 		}
 	}
-	sess := &session{name: src.name(""), root: "/", drive: drive, topCache: savedListing, fetcher: drive.files.fetcher, thumbs: drive.files.thumbnail, closers: []func() error{drive.files.close}}
+	sess := &session{name: src.name(""), root: "/", drive: drive, topCache: savedListing, fetcher: drive.files.fetcher, thumbs: drive.files.thumbnail, calls: drive.files.client.Calls, closers: []func() error{drive.files.close}}
 	if !drive.native {
 		sess.dirCache = min(savedListing, a.dirCache)
 	}

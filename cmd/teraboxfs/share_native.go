@@ -63,7 +63,7 @@ func (a *app) openNative(ctx context.Context, src source, key, password string) 
 	}
 	return &session{
 		name: src.name(""), login: cred.account, account: st.account, standing: st, root: src.path, drive: drive,
-		fetcher: func(l fs.Located) blockcache.Fetcher { return nativeFetcher{drive, l} }, thumbs: drive.thumbnail, traffic: client.Traffic,
+		fetcher: func(l fs.Located) blockcache.Fetcher { return nativeFetcher{drive, l} }, thumbs: drive.thumbnail, traffic: client.Traffic, calls: client.Calls,
 		closers: []func() error{client.Close},
 	}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -91,7 +92,22 @@ func (d *fakeDaemon) Cache(_ context.Context, req CacheRequest, emit func(CacheL
 }
 
 func (d *fakeDaemon) Samples(_ context.Context, req SamplesRequest) ([]Sample, error) {
+	if !req.After.IsZero() {
+		return []Sample{{At: req.After.Add(time.Second)}}, nil
+	}
 	return make([]Sample, req.Last), nil
+}
+
+func (d *fakeDaemon) Profile(ctx context.Context, req ProfileRequest) (Profile, error) {
+	if req.Seconds > 60 {
+		<-ctx.Done()
+		return Profile{}, ctx.Err()
+	}
+	return Profile{Seconds: req.Seconds, Operations: []Latency{{Name: "read", Errors: map[string]int64{"EIO": 1, "EINTR": 2}}}}, nil
+}
+
+func (d *fakeDaemon) Programs(context.Context, struct{}) ([]Program, error) {
+	return []Program{{Name: "cat", Read: 2, Fetched: 3}, {Name: "ls"}}, nil
 }
 
 func (d *fakeDaemon) PageLink(context.Context, struct{}) (PageLink, error) {
@@ -153,6 +169,57 @@ func TestSamplesComeBack(t *testing.T) {
 	got, err := serve(t, socketDir(t), newFakeDaemon()).Samples(t.Context(), SamplesRequest{Last: 3})
 	require.NoError(t, err)
 	assert.Len(t, got, 3)
+}
+
+func TestWatchGoesOnUntilToldToStop(t *testing.T) {
+	dir := socketDir(t)
+	c := serve(t, dir, newFakeDaemon())
+	var seen []Sample
+	stop := errors.New("enough")
+	err := c.Watch(t.Context(), func(s Sample) error {
+		if seen = append(seen, s); len(seen) == 3 {
+			return stop
+		}
+		return nil
+	})
+	require.ErrorIs(t, err, stop)
+	assert.Equal(t, time.Second, seen[1].At.Sub(seen[0].At))
+	assert.Equal(t, time.Second, seen[2].At.Sub(seen[1].At))
+	ctx, cancel := context.WithCancel(t.Context())
+	require.ErrorIs(t, c.Watch(ctx, func(Sample) error { cancel(); return nil }), context.Canceled)
+}
+
+func TestWatchEndsWithTheDaemon(t *testing.T) {
+	dir := socketDir(t)
+	s, err := Listen(dir, "id")
+	require.NoError(t, err)
+	s.Serve(newFakeDaemon())
+	c, err := Open(dir, "id")
+	require.NoError(t, err)
+	var once sync.Once
+	closed := make(chan error, 1)
+	err = c.Watch(t.Context(), func(Sample) error {
+		once.Do(func() { go func() { closed <- s.Close() }() })
+		return nil
+	})
+	require.ErrorIs(t, err, ErrGone)
+	require.NoError(t, <-closed)
+}
+
+func TestProfileAndProgramsComeBack(t *testing.T) {
+	c := serve(t, socketDir(t), newFakeDaemon())
+	p, err := c.Profile(t.Context(), ProfileRequest{Seconds: 2})
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, p.Seconds)
+	assert.EqualValues(t, 3, p.Operations[0].Failed())
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err = c.Profile(ctx, ProfileRequest{Seconds: 3600})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	programs, err := c.Programs(t.Context())
+	require.NoError(t, err)
+	assert.InDelta(t, 1.5, programs[0].Amplification(), 1e-9)
+	assert.Zero(t, programs[1].Amplification())
 }
 
 func TestPageLinkComesBack(t *testing.T) {

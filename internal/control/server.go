@@ -86,6 +86,9 @@ func (s *Server) Serve(d Daemon) {
 	mux.HandleFunc("POST /v1/login", func(w http.ResponseWriter, r *http.Request) { answerOne(w, r, d.Login) })
 	mux.HandleFunc("POST /v1/refresh", func(w http.ResponseWriter, r *http.Request) { answerOne(w, r, d.Refresh) })
 	mux.HandleFunc("POST /v1/samples", func(w http.ResponseWriter, r *http.Request) { answerOne(w, r, d.Samples) })
+	mux.HandleFunc("GET /v1/watch", func(w http.ResponseWriter, r *http.Request) { watch(w, r, d) })
+	mux.HandleFunc("POST /v1/profile", func(w http.ResponseWriter, r *http.Request) { answerOne(w, r, d.Profile) })
+	mux.HandleFunc("POST /v1/programs", func(w http.ResponseWriter, r *http.Request) { answerOne(w, r, d.Programs) })
 	mux.HandleFunc("POST /v1/page", func(w http.ResponseWriter, r *http.Request) { answerOne(w, r, d.PageLink) })
 	s.http = &http.Server{
 		Handler:           mux,

@@ -26,6 +26,7 @@ type Status struct {
 	Staging    *Staging      `json:"staging,omitempty"`   // nil when read-only
 	Pace       float64       `json:"pace,omitempty"`      // calls a second to the service at most, as it is now; 0: without bound
 	Known      Known         `json:"known"`
+	Now        *Now          `json:"now,omitempty"`  // nil in the first second
 	Page       string        `json:"page,omitempty"` // where the status page is; the link that lets a browser in is PageLink
 }
 
@@ -93,6 +94,10 @@ type Daemon interface {
 	Refresh(ctx context.Context, req PathRequest) (Refreshed, error)
 	// Samples returns what was done lately, the oldest first. It does not fail.
 	Samples(ctx context.Context, req SamplesRequest) ([]Sample, error)
+	// Profile says what took how long in the time that begins now. ctx ends it with an error.
+	Profile(ctx context.Context, req ProfileRequest) (Profile, error)
+	// Programs returns what each program has done, the busiest first. It does not fail.
+	Programs(ctx context.Context, _ struct{}) ([]Program, error)
 	// PageLink makes a link to the status page.
 	PageLink(ctx context.Context, _ struct{}) (PageLink, error)
 	// Login takes up the login that is stored for the account. An error may be a *Refusal.

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/teraboxfs/teraboxfs/internal/measure"
 	"github.com/teraboxfs/teraboxfs/internal/netguard"
 	"github.com/teraboxfs/teraboxfs/remote"
 )
@@ -199,6 +200,9 @@ func (c *Client) Close() error {
 	c.data.CloseIdleConnections()
 	return nil
 }
+
+// Calls returns what reading through the links came to. What resolves them the ledger counts.
+func (c *Client) Calls() []measure.Totals { return c.reader.Calls() }
 
 // String names the origin and no secret.
 func (c *Client) String() string { return "teraboxdl.Client{" + c.base.String() + "}" }
