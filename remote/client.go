@@ -72,24 +72,33 @@ func New(cfg Config) (*Client, error) {
 		uploads:  newUploadHosts(cfg.Now, cfg.Backoff.Elapsed+cfg.ReadTimeout),
 	}
 	c.dialect.configured = cfg.Dialect
-	c.api = newHTTPClient(policy, netguard.API, 0, cfg, &c.connections)
-	c.data = newHTTPClient(policy, netguard.Data, cfg.Streams, cfg, &c.connections)
-	c.parts = newHTTPClient(policy, netguard.Data, 0, cfg, &c.connections)
-	c.parts.Transport.(*http.Transport).ResponseHeaderTimeout = 0 // a part may still be in buffers: sendPart watches
+	c.api = newHTTPClient(c.newTransport(netguard.API, 0), cfg)
+	c.data = newHTTPClient(c.newTransport(netguard.Data, cfg.Streams), cfg)
+	parts := c.newTransport(netguard.Data, 0)
+	parts.ResponseHeaderTimeout = 0 // a part may still be in buffers: sendPart watches
+	c.parts = newHTTPClient(parts, cfg)
 	c.ranges = newRanges(c)
 	c.thumbs = newThumbs()
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c, nil
 }
 
-// newHTTPClient wraps a guarded transport. Redirects come back as answers: who may be followed,
-// and with which headers, is decided one hop at a time by the callers.
-func newHTTPClient(policy *netguard.Policy, kind netguard.Kind, conns int, cfg Config, all *connections) *http.Client {
-	t := policy.NewTransport(kind, conns)
-	if cfg.DialContext != nil {
-		t.DialContext = cfg.DialContext
+// newTransport makes a guarded transport.
+func (c *Client) newTransport(kind netguard.Kind, conns int) *http.Transport {
+	t := c.policy.NewTransport(kind, conns)
+	if c.cfg.DialContext != nil {
+		t.DialContext = c.cfg.DialContext
 	}
-	t.DialContext = all.through(t.DialContext)
+	t.DialContext = c.connections.through(t.DialContext)
+	return t
+}
+
+// newHTTPClient wraps a transport. Redirects come back as answers: who may be followed,
+// and with which headers, is decided one hop at a time by the callers.
+func newHTTPClient(t http.RoundTripper, cfg Config) *http.Client {
+	if cfg.Wrap != nil {
+		t = cfg.Wrap(t)
+	}
 	return &http.Client{
 		Transport:     t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

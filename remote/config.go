@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"time"
 )
@@ -35,6 +36,8 @@ type Config struct {
 
 	Backoff Backoff
 	Log     *slog.Logger // nil discards
+
+	Wrap func(http.RoundTripper) http.RoundTripper // around every transport, to watch it; nil: nothing is
 
 	// OnState is told of every change of the client's State, in their order. It must neither wait nor call the client. May be nil.
 	OnState func(State)

@@ -53,7 +53,12 @@ func (a *app) linkClient(use linkUse) (*teraboxdl.Client, error) {
 	allowance := &allowance{ledger: shares.OpenLedger(dir, nil), reserve: use.reserve, log: a.log}
 	store := shares.Open(dir)
 	tell := a.refusal(use)
+	watched, err := a.watched()
+	if err != nil {
+		return nil, err
+	}
 	client, err := teraboxdl.New(teraboxdl.Config{
+		Wrap:    watched,
 		BaseURL: a.teraboxdlURL, Key: teraboxdl.Secret(keys.key.reveal()), Secret: teraboxdl.Secret(keys.hidden.reveal()),
 		Reload: func(refused teraboxdl.Secret) (key, hidden teraboxdl.Secret, err error) {
 			keys, err := a.keysBeside(string(refused))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/teraboxfs/teraboxfs/internal/httptrace"
 	"github.com/teraboxfs/teraboxfs/internal/sdnotify"
 )
 
@@ -24,7 +25,8 @@ type app struct {
 
 	verbose      int
 	quiet        bool
-	mountOptions []string // arguments of -o
+	mountOptions []string       // arguments of -o
+	trace        *httptrace.Log // of --trace-http; nil: not opened yet, or not wanted
 	daemon       *daemonEnd
 	shadowTold   bool              // that a login of the environment was used in place of the one asked for
 	recent       *recentLog        // valid inside a command's run
@@ -165,6 +167,7 @@ func (a *app) execute(cmd *cobra.Command, args []string, run action) error {
 		return err
 	}
 	defer done()
+	defer a.endTrace()
 	a.recent = new(recentLog)
 	a.log = slog.New(recentHandler{Handler: log.Handler(), kept: a.recent})
 	for _, name := range a.idle {

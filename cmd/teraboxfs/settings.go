@@ -65,6 +65,7 @@ type settings struct {
 	onEvent, onEventURL string
 	logLevel, logFormat choice
 	logFile             string
+	traceHTTP           string
 
 	// global
 	color, progress choice
@@ -212,6 +213,7 @@ func (s *settings) globalRows(fs *pflag.FlagSet) {
 	fs.Var(newChoice(&s.logLevel, "info", "debug", "warn", "error"), "log-level", "least level that is logged")
 	fs.StringVar(&s.logFile, "log-file", "", "append the log to this file")
 	fs.Var(newChoice(&s.logFormat, "auto", "text", "json"), "log-format", "shape of the log")
+	fs.StringVar(&s.traceHTTP, "trace-http", "", "write what is asked of the service and answered to this file, without secrets, for a bug report")
 	fs.BoolVar(&s.json, "json", false, "print JSON")
 	fs.Var(newChoice(&s.color, "auto", "always", "never"), "color", "colour the output")
 	fs.Var(newChoice(&s.progress, "auto", "on", "off"), "progress", "show progress bars")

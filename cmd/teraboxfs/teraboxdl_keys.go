@@ -39,7 +39,13 @@ func (a *app) linkLogin(ctx context.Context, stdin bool) error {
 	if key == "" || hidden == "" {
 		return usage("teraboxdl login", "", "the site of the service shows both", "key and secret are both needed")
 	}
-	client, err := teraboxdl.New(teraboxdl.Config{BaseURL: a.teraboxdlURL, Key: teraboxdl.Secret(key), Secret: teraboxdl.Secret(hidden), Log: a.log})
+	watched, err := a.watched()
+	if err != nil {
+		return err
+	}
+	client, err := teraboxdl.New(teraboxdl.Config{
+		BaseURL: a.teraboxdlURL, Key: teraboxdl.Secret(key), Secret: teraboxdl.Secret(hidden), Wrap: watched, Log: a.log,
+	})
 	if err != nil {
 		return err
 	}

@@ -307,7 +307,12 @@ func (a *app) newClient(cred credential, onState func(remote.State)) (*remote.Cl
 	if err != nil {
 		return nil, err
 	}
+	watched, err := a.watched()
+	if err != nil {
+		return nil, err
+	}
 	return remote.New(remote.Config{
+		Wrap:    watched,
 		BaseURL: cred.baseURL, Cookie: cred.cookie.reveal(), Dialect: dialect,
 		Rate: a.apiRate.RateLimit, Burst: a.apiBurst.value, ReadTimeout: a.readTimeout, Streams: blockcache.Connections(a.streams.value),
 		MaxFileSize: a.maxFileSize.bytesOr(0), Log: a.log.With("room", "remote"), OnState: onState,

@@ -53,6 +53,8 @@ type Config struct {
 	Allow       []string        // origins that links may lead to although they are on this machine or network
 	Log         *slog.Logger    // nil discards
 
+	Wrap func(http.RoundTripper) http.RoundTripper // around every transport, to watch it; nil: nothing is
+
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error) // for tests: replaces the guarded dialer
 	Now         func() time.Time                                                     // time.Now when nil
 }
@@ -68,6 +70,7 @@ type Client struct {
 	noticed  func(key string, files []File)
 	policy   *netguard.Policy
 	api      *http.Transport
+	asked    http.RoundTripper // api, watched if that is wanted
 	data     *http.Transport
 	reader   *remote.LinkReader
 	resolve  *remote.Flights[*share]
@@ -154,8 +157,13 @@ func New(cfg Config) (*Client, error) {
 	if cfg.DialContext != nil {
 		c.api.DialContext, c.data.DialContext = cfg.DialContext, cfg.DialContext
 	}
+	watched := cfg.Wrap
+	if watched == nil {
+		watched = func(t http.RoundTripper) http.RoundTripper { return t }
+	}
+	c.asked = watched(c.api)
 	c.reader = remote.NewLinkReader(remote.LinkReaderConfig{
-		Transport: c.data, Guard: policy, Streams: cfg.Streams, UserAgent: cfg.UserAgent,
+		Transport: watched(c.data), Guard: policy, Streams: cfg.Streams, UserAgent: cfg.UserAgent,
 		ReadTimeout: cfg.ReadTimeout, Backoff: cfg.Backoff, Now: cfg.Now, Log: cfg.Log,
 	})
 	return c, nil

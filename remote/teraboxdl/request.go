@@ -79,7 +79,7 @@ func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
 	if err := c.authorize(req, r); err != nil {
 		return nil, err
 	}
-	resp, err := c.api.RoundTrip(req)
+	resp, err := c.asked.RoundTrip(req)
 	if err != nil {
 		if dial := new(net.OpError); errors.Is(err, netguard.ErrRefused) || errors.As(err, &dial) && dial.Op == "dial" {
 			return nil, unsent{c.transportError(r.op, err)}
