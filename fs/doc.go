@@ -23,7 +23,7 @@
 // files and directories; inode.go is the tree; listing.go keeps it in step with the service, listflight.go asks, snapshot.go shows;
 // content.go is the life of a file's bytes; rename.go and unlink.go change names; commit.go
 // sends content and retry.go sends it again; sleep.go ends what waits before the machine sleeps; localonly.go and localnode.go are what is never sent,
-// reports.go what is only told; errno.go is the one place that turns errors into
+// account.go asks whether sending makes sense, notes.go tells of what happened, reports.go what is only told; errno.go is the one place that turns errors into
 // numbers.
 //
 // # Locks, outermost first

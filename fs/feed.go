@@ -107,10 +107,14 @@ func (dir *inode) notBefore() time.Time {
 
 // follow asks for changes every Options.Poll, until ctx ends.
 func (d *feed) follow(ctx context.Context) {
+	doubtful := false
 	for first := true; ; first = false {
 		wait := d.fs.opts.Poll
 		switch err := d.catchUp(ctx); {
 		case err == nil || ctx.Err() != nil || passing(err) || d.fs.held() != nil:
+			doubtful = false
+		case !first && !doubtful: // a page may be a portal's, which is found out meanwhile
+			doubtful = true
 		default:
 			wait = max(wait, feedAgain)
 			d.lose(err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -239,7 +240,11 @@ func (s *settings) check() error {
 		}
 		parsed, err := url.Parse(u.value)
 		if err != nil || (parsed.Scheme != "http" && parsed.Scheme != "https") || parsed.Host == "" {
-			return badSetting("--"+u.name, "write it as https://HOST", "%q is not an http or https address", u.value)
+			shown := strconv.Quote(u.value)
+			if u.name == "on-event-url" { // which may hold a token
+				shown = "it"
+			}
+			return badSetting("--"+u.name, "write it as https://HOST", "%s is not an http or https address", shown)
 		}
 	}
 	if s.memCache < 16<<20 {

@@ -7,18 +7,14 @@ import (
 	"time"
 )
 
-// remembered is how many events a Bus keeps for who asks later.
-const remembered = 100
-
 // Bus hands events to whoever subscribed. The zero value is one without a mount's name; it is safe for concurrent use, and a nil Bus takes
 // every event and tells nobody.
 type Bus struct {
 	// Of every event, filled in by Publish where the event does not say.
 	Mountpoint, Source, Account string
 
-	mu     sync.Mutex
-	subs   []*Subscription // guarded by mu
-	recent []Event         // guarded by mu; the last ones, oldest first
+	mu   sync.Mutex
+	subs []*Subscription // guarded by mu
 }
 
 // Subscription is one subscriber's end of a Bus.
@@ -42,8 +38,6 @@ func (b *Bus) Publish(e Event) {
 	e.Mountpoint, e.Source, e.Account = b.Mountpoint, b.Source, b.Account
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.recent = append(b.recent, e)
-	b.recent = b.recent[max(0, len(b.recent)-remembered):]
 	for _, s := range b.subs {
 		select {
 		case s.c <- e:
@@ -74,11 +68,4 @@ func (s *Subscription) Close() {
 		s.bus.subs = slices.Delete(s.bus.subs, i, i+1)
 		close(s.c)
 	}
-}
-
-// Recent returns the last events, the oldest first.
-func (b *Bus) Recent() []Event {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.recent)
 }

@@ -1,11 +1,9 @@
 package events
 
 import (
-	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
 
@@ -33,15 +31,4 @@ func TestNobodyHoldsTheBusUp(t *testing.T) {
 	quick.Close() // again
 	slow.Close()
 	(*Bus)(nil).Publish(Event{})
-}
-
-func TestRecentEventsAreRemembered(t *testing.T) {
-	bus := &Bus{}
-	for i := range remembered + 3 {
-		bus.Publish(Event{Kind: UploadFailed, Path: strconv.Itoa(i)})
-	}
-	recent := bus.Recent()
-	require.Len(t, recent, remembered)
-	assert.Equal(t, "3", recent[0].Path)
-	assert.Equal(t, strconv.Itoa(remembered+2), recent[remembered-1].Path)
 }

@@ -9,11 +9,10 @@
 //
 // # Who calls it
 //
-// cmd/teraboxfs makes a Bus for a mount, publishes what fs and remote tell it, and starts the sinks. The status page and the metrics
-// subscribe.
+// cmd/teraboxfs makes a Bus for a mount, publishes what fs and remote tell it, and starts the sinks.
 //
 // # Locks and goroutines
 //
-// Bus.mu, Grouper.mu are leaves in this order: Grouper.mu may be held while the bus is. Timers of a Grouper end with its Close. A sink has one
-// goroutine, which ends when its events do.
+// Bus.mu and Grouper.mu are leaves. Timers of a Grouper end with its Close. Feed runs on a goroutine of its caller's, and returns when the
+// events end.
 package events

@@ -4,6 +4,7 @@ package integration
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -189,7 +190,13 @@ func TestPortalIsOffline(t *testing.T) {
 	h := newLoggedInHome(t, emu)
 	stored, err := os.ReadFile(filepath.Join(h.dir, "config", "teraboxfs", "credentials.toml"))
 	require.NoError(t, err)
-	m := mountWith(t, emu, mountSpec{home: h, flags: []string{"--commit=background"}})
+	m := mountWith(t, emu, mountSpec{home: h, flags: []string{"--commit=background", "--poll=300ms"}})
+	eventually(t, 20*time.Second, "the feed begins", func() error {
+		if emu.allCalls()["filediff"] < 2 {
+			return errors.New("not asked yet")
+		}
+		return nil
+	})
 	emu.setFaults(fault{Endpoint: "*", Action: "html"})
 	require.NoError(t, os.WriteFile(m.Path("one"), []byte("one"), 0o644))
 	m.waitState("offline")
@@ -199,10 +206,17 @@ func TestPortalIsOffline(t *testing.T) {
 	requireOnDrive(t, emu, "/one", []byte("one"))
 	requireOnDrive(t, emu, "/two", []byte("two"))
 	require.Equal(t, "ok", m.account().State)
+	require.Contains(t, teraboxfs(t, h, "status", m.Dir).stdout, "followed", "the page was not taken for a service without a feed")
 
-	emu.setFaults(fault{Endpoint: "*", Action: "errno", Errno: -19})
+	emu.setFaults(fault{Endpoint: "filediff", Action: "errno", Errno: -19}, fault{Endpoint: "*", Action: "errno", Errno: -19})
 	require.NoError(t, os.WriteFile(m.Path("three"), []byte("three"), 0o644))
 	m.waitState("gated")
+	eventually(t, 20*time.Second, "a call that only reads is refused as well", func() error {
+		if emu.faults()[0].Fired == 0 {
+			return errors.New("not asked yet")
+		}
+		return nil
+	})
 	emu.quiet()
 	emu.setFaults()
 	require.Zero(t, teraboxfs(t, h, "queue", "retry", m.Path("three")).code, "it is told")
