@@ -113,6 +113,8 @@ func (c *Client) thumbLink(ctx context.Context, e Entry, fresh bool) (*thumbLink
 	select {
 	case <-w.done:
 		return w.link, w.err
+	case <-c.ctx.Done(): // nobody may be left who would ask
+		return nil, interrupted("thumbnail", e.Path, errClosed)
 	case <-ctx.Done():
 		return nil, interrupted("thumbnail", e.Path, context.Cause(ctx))
 	}

@@ -93,6 +93,16 @@ func TestThumbnailsThatAreNotFetched(t *testing.T) {
 	}
 }
 
+// TestThumbnailsEndWithTheClient: nobody waits for an answer to a question that will not be asked.
+func TestThumbnailsEndWithTheClient(t *testing.T) {
+	_, c := pictured(t, func(base string) string { return base + "/thumb" })
+	require.NoError(t, c.Close())
+	for range 2 {
+		_, err := c.Thumbnail(t.Context(), picturedFile(0), ThumbMedium)
+		require.ErrorIs(t, err, errClosed)
+	}
+}
+
 // TestThumbnailLinksAreRenewed: a link that is refused is asked for once more.
 func TestThumbnailLinksAreRenewed(t *testing.T) {
 	s, c := pictured(t, func(base string) string { return base + "/thumb" })

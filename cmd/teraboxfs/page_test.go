@@ -49,8 +49,10 @@ func TestRecentLogKeepsProblems(t *testing.T) {
 	assert.Equal(t, "broken", got[0].Text)
 	assert.Equal(t, "error", got[0].Level)
 	assert.Equal(t, "warn", got[1].Level)
-	assert.Contains(t, got[1].Text, `upload; failed, mount /m, path /a\x1b: no space`)
+	assert.Contains(t, got[1].Text, `upload; failed, mount /m, path /a\x1b, cookie [redacted]: no space`)
 	assert.NotContains(t, got[1].Text, "tops3cret")
+	log.Error("not sent", "path", "/a b", "err", fmt.Errorf("commit %q: no space", "/a b"))
+	assert.Equal(t, `not sent: commit "/a b": no space`, kept.latest()[0].Text, "the path is not said twice")
 	for i := range 2 * keptProblems {
 		log.Error(fmt.Sprint(i))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -52,12 +53,20 @@ func (h recentHandler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func (h recentHandler) keep(r slog.Record) {
-	words := slices.Clone(h.words)
+	words, cause := slices.Clone(h.words), ""
 	r.Attrs(func(a slog.Attr) bool {
-		words = append(words, wordsOf(a)...)
+		if isCause(a) {
+			cause += ": " + a.Value.Resolve().String()
+		}
 		return true
 	})
-	p := page.Problem{At: r.Time, Level: "warn", Text: oneLine(r.Message + strings.Join(words, ""))}
+	r.Attrs(func(a slog.Attr) bool {
+		if word := wordOf(a); !isCause(a) && !strings.Contains(cause, strconv.Quote(a.Value.Resolve().String())) { // what was tried names its object
+			words = append(words, word)
+		}
+		return true
+	})
+	p := page.Problem{At: r.Time, Level: "warn", Text: oneLine(r.Message + strings.Join(words, "") + cause)}
 	if r.Level >= slog.LevelError {
 		p.Level = "error"
 	}
@@ -69,23 +78,22 @@ func (h recentHandler) keep(r slog.Record) {
 	}
 }
 
-// wordsOf is an attribute as people read it. Which room logged it says nothing to them.
-func wordsOf(a slog.Attr) []string {
+// isCause reports whether an attribute is an error.
+func isCause(a slog.Attr) bool { return a.Key == "err" || a.Key == "error" }
+
+// wordOf is an attribute as people read it. Which room logged it says nothing to them.
+func wordOf(a slog.Attr) string {
 	if a.Key == "room" {
-		return nil
+		return ""
 	}
-	text := a.Value.Resolve().String()
-	if a.Key == "err" || a.Key == "error" {
-		return []string{": " + text}
-	}
-	return []string{", " + a.Key + " " + text}
+	return ", " + a.Key + " " + a.Value.Resolve().String()
 }
 
 // WithAttrs implements slog.Handler.
 func (h recentHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	words := slices.Clone(h.words)
 	for _, a := range attrs {
-		words = append(words, wordsOf(a)...)
+		words = append(words, wordOf(a))
 	}
 	return recentHandler{h.Handler.WithAttrs(attrs), h.kept, words}
 }

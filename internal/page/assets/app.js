@@ -85,7 +85,7 @@ function showAllowance(a) {
   $("tile-allowance-box").hidden = !a;
   if (!a) return;
   set($("tile-allowance"), a.limit > 0 ? `${count(Math.max(0, a.limit - a.used))} left` : `${count(a.used)} used`);
-  set($("tile-allowance-note"), a.limit > 0 ? `${count(a.used)} of ${count(a.limit)} requests used` : "the limit is not known yet");
+  set($("tile-allowance-note"), a.limit > 0 ? `${count(a.used)} of ${count(a.limit)} requests used` : "limit not known");
 }
 
 // The samples of the last quarter of an hour.

@@ -3,7 +3,7 @@
 const token = document.querySelector('meta[name="teraboxfs-token"]').content;
 
 // Failed is an answer that is none; hint says what to try.
-export class Failed extends Error {
+class Failed extends Error {
   constructor(status, body) {
     super(body.error || `HTTP ${status}`);
     this.status = status;
