@@ -40,6 +40,12 @@ race: fuse
 integration: fuse
 	$(GO) test -timeout $(TIMEOUT) -parallel $(PARALLEL) $(FLAGS) ./test/...
 
+# The status page in a headless Chromium; pictures of it are left in bin/page.
+page-test: fuse
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { echo "chromium is missing; install it with: sudo apt-get install -y chromium"; exit 1; }
+	@mkdir -p bin/page
+	PAGE_SHOTS=$(CURDIR)/bin/page $(GO) test -count=1 -run '^TestPage$$' $(FLAGS) ./test/integration
+
 # More deaths of a daemon, and more power cuts, than `make test` has: make crash ROUNDS=500.
 crash: ROUNDS = 200
 crash: fuse

@@ -19,7 +19,8 @@ const (
 // events pushes how the mount is to an open page.
 type events struct{ src Source }
 
-// serve answers with an event of the samples there are, then one of new ones every second, and one of the state when that has changed. It ends with the request or the server.
+// serve answers with an event of the samples there are, then one of new ones every second, and one of the state when that has changed. It
+// ends with the request or the server.
 func (e *events) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	flush := http.NewResponseController(w)

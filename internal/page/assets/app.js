@@ -118,7 +118,7 @@ function connect() {
   source = new EventSource("/api/events");
   source.addEventListener("open", () => connected(true));
   source.addEventListener("state", (ev) => { connected(true); showState(JSON.parse(ev.data)); });
-  source.addEventListener("samples", (ev) => { connected(true); showSamples(JSON.parse(ev.data)); });
+  source.addEventListener("samples", (ev) => { connected(true); showSamples(JSON.parse(ev.data) || []); });
   source.addEventListener("error", () => { connected(false); again(); });
 }
 
