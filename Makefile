@@ -20,7 +20,7 @@ ROUNDS      ?= 3
 FAULTS      := TestReadFaults|TestReadOfAFileChangedElsewhere|TestReadsWhile|TestListingThatFails|TestListingWithoutEnd|TestWrongBytes|TestWriteFaults|TestCommitSurvives|TestManageSurvives|TestFullDrive|TestLostUpdate|TestHostileListing|TestEqualNames|TestStoredNames|TestProcess
 RACED       ?= TestModel|TestReaders|TestParallelCopies|TestSavePatterns|TestReadOf|TestQueue|TestDeletes|TestShares|TestPassthrough|TestDiskCache|TestLocalOnly|TestInfo|TestRefresh
 # What has no goroutines of its own, or is run under the race detector by the mounts.
-UNRACED     := -e /test/ -e /cmd/ -e /emulator -e /internal/demo
+UNRACED     := -e /test/ -e /cmd/ -e /emulator -e /internal/demo -e /probe
 
 .PHONY: build demo test race integration page-test faults crash powercut model soak fuzz bench bench-peers bench-docs lint check clean fuse deb release cross deb-test release-test container-test
 

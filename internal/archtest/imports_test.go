@@ -62,6 +62,11 @@ var rules = []rule{
 		why:   "it copies through a Source and a Sender; of remote it uses value types only",
 	},
 	{
+		room:  "./probe",
+		never: []string{"./fs", "./blockcache", "./writeback", "./transfer", "./emulator", "./cmd", "./internal", "net/http", gofuse},
+		why:   "it asks through a Service, past everything that would mend an answer",
+	},
+	{
 		room:   "./emulator",
 		never:  []string{"."},
 		except: []string{"./emulator"},
