@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"runtime/debug"
 	"time"
 
@@ -151,8 +152,11 @@ func (dir *inode) landed(flight *listFlight, q question, err error) {
 		l.failed = f.opts.Now()
 		dir.recallLocked(true)
 		if !l.asked.IsZero() {
-			f.opts.Log.Warn("directory could not be listed again; the last listing stays in use",
-				"path", dir.pathLocked(), "err", err)
+			level := slog.LevelWarn
+			if f.held() != nil { // which has been told
+				level = slog.LevelDebug
+			}
+			f.opts.Log.Log(f.ctx, level, "directory could not be listed again; the last listing stays in use", "path", dir.pathLocked(), "err", err)
 		}
 	}
 	close(flight.done)

@@ -80,8 +80,8 @@ func (dir *inode) child(ctx context.Context, name string) (*inode, error) {
 	f.tree.mu.RLock()
 	defer f.tree.mu.RUnlock()
 	n, absent := dir.childLocked(name)
-	if n == nil && err != nil {
-		return nil, err
+	if n == nil && err != nil && (f.held() == nil || dir.listing.asked.IsZero()) {
+		return nil, err // else the last listing stays in use, for what is not in it too: files can be made
 	}
 	return n, absent // what was known stays usable when the listing could not be renewed
 }

@@ -79,9 +79,14 @@ func (u *uploads) tellDrained() {
 		}
 	}
 	u.mu.Lock()
-	u.sent -= sent
+	told := u.sent < sent // by another worker that ended just now
+	if !told {
+		u.sent -= sent
+	}
 	u.mu.Unlock()
-	u.fs.note(Note{Drained: sent})
+	if !told {
+		u.fs.note(Note{Drained: sent})
+	}
 }
 
 // changesLocked applies one change and reports it when it is news. It needs tree.mu.

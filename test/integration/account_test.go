@@ -94,7 +94,7 @@ func TestDeadCookieHoldsTheQueue(t *testing.T) {
 	emu := startEmulator(t)
 	emu.put("/dir/cached", content(1, 300_000))
 	h := newLoggedInHome(t, emu)
-	m := mountWith(t, emu, mountSpec{home: h, flags: []string{"--commit=background", "--poll=500ms"}})
+	m := mountWith(t, emu, mountSpec{home: h, flags: []string{"--commit=background", "--poll=500ms", "--dir-cache=100ms"}})
 	requireFile(t, m.Path("dir", "cached"), content(1, 300_000))
 	emu.revoke()
 	files := map[string][]byte{}
