@@ -93,8 +93,10 @@ func TestDeadCookieHoldsTheQueue(t *testing.T) {
 	t.Parallel()
 	emu := startEmulator(t)
 	emu.put("/dir/cached", content(1, 300_000))
+	emu.put("/other/file", []byte("x"))
 	h := newLoggedInHome(t, emu)
-	m := mountWith(t, emu, mountSpec{home: h, flags: []string{"--commit=background", "--poll=500ms", "--dir-cache=100ms"}})
+	m := mountWith(t, emu, mountSpec{home: h, flags: []string{"--commit=background", "--poll=500ms", "--dir-cache=5ms"}})
+	require.Equal(t, []string{"file"}, list(t, m.Path("other")))
 	requireFile(t, m.Path("dir", "cached"), content(1, 300_000))
 	emu.revoke()
 	files := map[string][]byte{}
@@ -106,8 +108,9 @@ func TestDeadCookieHoldsTheQueue(t *testing.T) {
 			m.waitState("login-needed")
 		}
 	}
+	require.NoError(t, os.WriteFile(m.Path("other", "new"), []byte("new"), 0o644), "the first new name in a directory whose listing is too old")
 	emu.quiet()
-	require.Len(t, m.queue(), len(files))
+	require.Len(t, m.queue(), len(files)+1)
 	requireFile(t, m.Path("dir", "cached"), content(1, 300_000))
 	require.Len(t, list(t, m.Path("dir")), len(files)+1)
 	res := teraboxfs(t, h, "queue", "list", m.Dir)
@@ -129,9 +132,10 @@ func TestDeadCookieHoldsTheQueue(t *testing.T) {
 	for name, want := range files {
 		requireOnDrive(t, emu, "/dir/"+name, want)
 	}
+	requireOnDrive(t, emu, "/other/new", []byte("new"))
 	calls := emu.calls()
-	require.Equal(t, len(files), calls["precreate"], "%v", calls)
-	require.Equal(t, len(files), calls["superfile2"])
+	require.Equal(t, len(files)+1, calls["precreate"], "%v", calls)
+	require.Equal(t, len(files)+1, calls["superfile2"])
 	require.Equal(t, "ok", m.account().State)
 	m.Unmount()
 	require.Equal(t, 1, strings.Count(m.proc.stderr(), "the account is login-needed"), "told once")
