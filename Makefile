@@ -22,7 +22,7 @@ RACED       ?= TestModel|TestReaders|TestParallelCopies|TestSavePatterns|TestRea
 # What has no goroutines of its own, or is run under the race detector by the mounts.
 UNRACED     := -e /test/ -e /cmd/ -e /emulator -e /internal/demo -e /probe
 
-.PHONY: build demo test race integration page-test faults crash powercut model soak fuzz bench bench-peers bench-docs lint check clean fuse deb release cross deb-test release-test container-test
+.PHONY: build demo test race integration page-test faults crash powercut model soak fuzz bench bench-peers bench-docs lint check clean fuse deb release cross deb-test systemd-test release-test container-test
 
 build:
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/teraboxfs ./cmd/teraboxfs
@@ -131,6 +131,8 @@ cross:
 # The package in a clean Debian (debootstrap), the release built twice, the image as far as it goes here. Root; a Debian mirror.
 deb-test:
 	test/packaging/deb.sh
+systemd-test:
+	test/packaging/systemd.sh
 release-test:
 	test/packaging/release.sh
 container-test:

@@ -164,7 +164,7 @@ func (u unit) text() string {
 		"Description": description, "Start": strings.Join(append(start, "--", source, mountpoint), " "), "StopCommand": strings.Join(stop, " "),
 		"Parent": filepath.Dir(u.mountpoint), "Credentials": u.credentials, "System": u.system, "Immutable": u.immutable, "Instance": u.instance,
 		"Drain": seconds(drainTime), "Stop": seconds(stopTime),
-		"NoRestart": fmt.Sprintf("%d %d %d", exitUsage, exitNotFound, exitLogin), "Success": exitPending,
+		"NoRestart": fmt.Sprintf("%d %d", exitNotFound, exitLogin), "Success": exitPending,
 	})
 	if err != nil {
 		panic(fmt.Sprintf("the unit template: %v", err)) // its fields are all there
