@@ -6,7 +6,6 @@ import (
 	iofs "io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -131,17 +130,10 @@ func (c *config) load(mountOptions []string) error {
 // loadFiles reads the system's file and the user's, or the one of --config in place of the latter. A
 // file nobody asked for may be missing.
 func (c *config) loadFiles() error {
-	asked := c.path
-	if asked == "" {
-		asked = c.env.get("TERABOXFS_CONFIG")
-	}
-	own := asked
-	if own == "" {
-		own = filepath.Join(c.configDir(), "config.toml")
-	}
-	for _, path := range []string{filepath.Join(c.env.etc, "config.toml"), own} {
+	files, asked := c.configFiles()
+	for i, path := range files {
 		data, err := os.ReadFile(path)
-		if errors.Is(err, iofs.ErrNotExist) && path != asked {
+		if errors.Is(err, iofs.ErrNotExist) && !(asked && i == 1) {
 			continue
 		}
 		if err != nil {

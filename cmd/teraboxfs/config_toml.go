@@ -61,7 +61,7 @@ func (c *config) applyTOML(path string, p *unstable.Parser, e *unstable.Node) er
 	if err != nil {
 		return badTOML(path, line, column, "%s: %w", name, err)
 	}
-	c.origin[name] = path
+	c.origin[name] = fmt.Sprintf("%s:%d", path, line)
 	return nil
 }
 
