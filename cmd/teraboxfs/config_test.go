@@ -43,8 +43,8 @@ func TestStrongestLayerWins(t *testing.T) {
 		origin string
 	}{
 		"default":      {layers{}, 4, "default"},
-		"etc":          {layers{etc: "5"}, 5, "config.toml"},
-		"user":         {layers{etc: "5", user: "6"}, 6, "config.toml"},
+		"etc":          {layers{etc: "5"}, 5, "config.toml:1"},
+		"user":         {layers{etc: "5", user: "6"}, 6, "config.toml:1"},
 		"env":          {layers{etc: "5", user: "6", env: "7"}, 7, "TERABOXFS_STREAMS"},
 		"option":       {layers{etc: "5", user: "6", env: "7", option: "8"}, 8, "-o"},
 		"command line": {layers{etc: "5", user: "6", env: "7", option: "8", flag: "9"}, 9, "command line"},

@@ -124,6 +124,7 @@ var kinds = []struct {
 	{remote.ErrProtocol, exitOther, "check --base-url; -v says more"},
 	{errDiffers, exitCheck, ""},
 	{errUnwell, exitCheck, ""},
+	{errDamaged, exitCheck, ""},
 	{transfer.ErrNotDir, exitUsage, "several things, or a path that ends with /, need a directory that is there; 'teraboxfs mkdir' makes one"},
 	{transfer.ErrIsDir, exitOther, "remove it, or give another name"},
 	{errIsDirectory, exitUsage, "'teraboxfs ls' lists it, 'teraboxfs get' copies it"},
