@@ -46,7 +46,7 @@ func (a *app) cacheCommand() *cobra.Command {
 // commandOnMount is the command "use [MOUNTPOINT]" of a group, which has run ask the daemon of that mount, or of the only one there is.
 func (a *app) commandOnMount(group, use, short string, run func(context.Context, *control.Client) error) *cobra.Command {
 	c := a.command(use+" [MOUNTPOINT]", short, 0, 1, func(ctx context.Context, args []string) error {
-		daemon, mountpoint, err := a.oneMount(ctx, args)
+		daemon, mountpoint, err := a.oneMount(ctx, group+use, args)
 		if err != nil {
 			return fail(group+use, strings.Join(args, ""), err)
 		}
@@ -56,8 +56,8 @@ func (a *app) commandOnMount(group, use, short string, run func(context.Context,
 	return c
 }
 
-// oneMount finds the mount that args name, or the only one there is.
-func (a *app) oneMount(ctx context.Context, args []string) (*control.Client, string, error) {
+// oneMount finds the mount that args of the command op name, or the only one there is.
+func (a *app) oneMount(ctx context.Context, op string, args []string) (*control.Client, string, error) {
 	if len(args) == 1 {
 		mountpoint, err := realMountpoint(args[0])
 		if err != nil {
@@ -71,7 +71,7 @@ func (a *app) oneMount(ctx context.Context, args []string) (*control.Client, str
 		return nil, "", err
 	}
 	if len(all) != 1 {
-		return nil, "", usage("cache", "", "name the mount point; 'teraboxfs mounts' lists them", "%d mounts are running", len(all))
+		return nil, "", usage(op, "", "name the mount point; 'teraboxfs mounts' lists them", "%d mounts are running", len(all))
 	}
 	daemon, err := a.daemonOf(all[0].Mountpoint)
 	return daemon, all[0].Mountpoint, err

@@ -71,6 +71,9 @@ func (a *app) demo(ctx context.Context, args []string) (err error) {
 	}
 	a.say(a.out, "%s", demoText(dir))
 	a.tellPage(m)
+	if m.metrics != nil {
+		a.say(a.out, "%s", metricsLine(m))
+	}
 	err = a.serve(ctx, m)
 	if errors.Is(err, errInterrupted) {
 		a.say(a.out, "unmounted, and everything is removed again")

@@ -98,6 +98,9 @@ func (a *app) printWaysOn() {
 // command that waits for this daemon.
 func (a *app) announce(m *mounted) {
 	lines := []string{fmt.Sprintf("%s is mounted on %s", m.session.name, m.dir), m.promise, "end it with: teraboxfs umount " + m.dir}
+	if m.metrics != nil {
+		lines = append(lines, metricsLine(m))
+	}
 	if st := m.Status().State; st != nil && st.State != control.StateOK {
 		lines = append(lines, "the account is "+st.State+": what is known and cached is served, and nothing is sent; "+st.Hint)
 	}

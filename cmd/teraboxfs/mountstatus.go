@@ -36,6 +36,11 @@ func (m *mounted) statusOf(sess *session, f *fs.FS) control.Status {
 	if m.page != nil {
 		s.Page = m.page.Place()
 	}
+	if m.sampler != nil {
+		if s.Now = nowOf(m.sampler.samples(control.SamplesRequest{})); s.Now != nil {
+			s.Now.DiskLimit = m.cache.Stats().Disk.Limit
+		}
+	}
 	if sess.pace != nil {
 		s.Pace = sess.pace()
 	}

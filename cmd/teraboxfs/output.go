@@ -18,10 +18,15 @@ type field struct{ name, value string }
 
 // printFields prints an answer: as two columns, or the value that holds it as JSON.
 func (a *app) printFields(asJSON any, fields ...field) error {
+	return a.writeFields(a.out, asJSON, fields...)
+}
+
+// writeFields is printFields to somewhere else, unless it is JSON.
+func (a *app) writeFields(out io.Writer, asJSON any, fields ...field) error {
 	if a.json {
 		return a.printJSON(asJSON)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	for _, f := range fields {
 		fmt.Fprintf(w, "%s\t%s\n", f.name, oneLine(f.value))
 	}

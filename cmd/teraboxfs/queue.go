@@ -182,7 +182,7 @@ func (a *app) askQueue(ctx context.Context, daemon *control.Client, req control.
 func (a *app) queueExportCommand() *cobra.Command {
 	return a.command("export MOUNTPOINT DIR", "Copy unsent files to a directory of this machine, whatever the service does", 2, 2,
 		func(ctx context.Context, args []string) error {
-			daemon, _, err := a.oneMount(ctx, args[:1])
+			daemon, _, err := a.oneMount(ctx, "queue", args[:1])
 			if err != nil {
 				return fail("queue export", args[0], err)
 			}

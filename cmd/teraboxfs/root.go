@@ -67,7 +67,7 @@ func (a *app) rootCommand() *cobra.Command {
 	flags.AddFlagSet(a.flags(groupGlobal))
 
 	root.AddCommand(
-		a.mountCommand(), a.umountCommand(), a.mountsCommand(), a.statusCommand(), a.demoCommand(), a.emulatorCommand(),
+		a.mountCommand(), a.umountCommand(), a.mountsCommand(), a.statusCommand(), a.statsCommand(), a.profileCommand(), a.demoCommand(), a.emulatorCommand(),
 		a.cacheCommand(), a.queueCommand(), a.infoCommand(), a.refreshCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.aboutCommand(), a.trashCommand(),
 		a.shareCommand(), a.teraboxdlCommand(), a.serviceCommand(), a.packageFilesCommand(),
 		a.lsCommand(), a.statCommand(), a.catCommand(), a.getCommand(), a.putCommand(), a.mkdirCommand(), a.mvCommand(), a.rmCommand(), a.cpCommand(),

@@ -49,6 +49,9 @@ func (a *app) serve(ctx context.Context, m *mounted) error {
 		if m.page != nil {
 			m.page.Close()
 		}
+		if m.metrics != nil {
+			m.metrics.Close()
+		}
 	}
 	var sig signalError
 	switch {

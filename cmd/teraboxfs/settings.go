@@ -63,6 +63,7 @@ type settings struct {
 
 	// ops
 	http                httpAddress
+	metrics             metricsAddress
 	onEvent, onEventURL string
 	logLevel, logFormat choice
 	logFile             string
@@ -205,6 +206,7 @@ func (s *settings) fuseRows(fs *pflag.FlagSet) {
 
 func (s *settings) opsRows(fs *pflag.FlagSet) {
 	fs.Var(&s.http, "http", "where the status page is, for this machine alone")
+	fs.Var(&s.metrics, "metrics", "where /metrics (for Prometheus), /healthz and /readyz are; no names and no control, so that others may be let in")
 	fs.StringVar(&s.onEvent, "on-event", "", "run this line of shell for every event, with its JSON on standard input and its kind in $TERABOXFS_EVENT")
 	fs.StringVar(&s.onEventURL, "on-event-url", "", "post every event as JSON to this address")
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
@@ -25,9 +27,13 @@ func (a *app) statusCommand() *cobra.Command {
 // status prints one screen, or with watch one after another.
 func (a *app) status(ctx context.Context, daemon *control.Client, watch bool) error {
 	link := ""
+	screen := newScreen(a.out)
 	for {
 		s, err := daemon.Status(ctx)
-		if err != nil {
+		switch {
+		case err != nil && watch && (ctx.Err() != nil || errors.Is(err, control.ErrGone)):
+			return nil
+		case err != nil:
 			return err
 		}
 		if s.Page != "" && link == "" && !a.json { // JSON is passed on, and the link is a secret
@@ -38,7 +44,15 @@ func (a *app) status(ctx context.Context, daemon *control.Client, watch bool) er
 		if link != "" {
 			s.Page = link
 		}
-		if err := a.printStatus(s); err != nil || !watch {
+		switch {
+		case !watch:
+			return a.printStatus(a.out, s)
+		case a.json:
+			err = a.printJSONLine(s)
+		default:
+			err = screen.show(func(out io.Writer) error { return a.printStatus(out, s) })
+		}
+		if err != nil {
 			return err
 		}
 		select {
@@ -46,13 +60,10 @@ func (a *app) status(ctx context.Context, daemon *control.Client, watch bool) er
 		case <-ctx.Done():
 			return nil
 		}
-		if !a.json {
-			a.say(a.out, "")
-		}
 	}
 }
 
-func (a *app) printStatus(s control.Status) error {
+func (a *app) printStatus(out io.Writer, s control.Status) error {
 	fields := []field{
 		{"Mount point", s.Mountpoint},
 		{"Source", s.Source + " (" + access(s.ReadOnly) + ")"},
@@ -68,6 +79,9 @@ func (a *app) printStatus(s control.Status) error {
 	if s.Account != "" {
 		fields = append(fields, field{"Requests", paceText(s.Pace)})
 	}
+	if s.Now != nil {
+		fields = append(fields, nowFields(*s.Now)...)
+	}
 	fields = append(fields, field{"Names known", strconv.Itoa(s.Known.Names)}, field{"Changes elsewhere", feedText(s.Known)})
 	if s.Page != "" {
 		fields = append(fields, field{"Page", s.Page})
@@ -75,7 +89,7 @@ func (a *app) printStatus(s control.Status) error {
 	for _, p := range s.Conflicts {
 		fields = append(fields, field{"Conflict copy", p})
 	}
-	return a.printFields(s, fields...)
+	return a.writeFields(out, s, fields...)
 }
 
 // accountFields say how the mount stands with the service, and what to do about it.

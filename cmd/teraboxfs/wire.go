@@ -17,6 +17,7 @@ import (
 	"github.com/teraboxfs/teraboxfs/fs"
 	"github.com/teraboxfs/teraboxfs/internal/control"
 	"github.com/teraboxfs/teraboxfs/internal/events"
+	"github.com/teraboxfs/teraboxfs/internal/metrics"
 	"github.com/teraboxfs/teraboxfs/internal/owndir"
 	"github.com/teraboxfs/teraboxfs/internal/page"
 	"github.com/teraboxfs/teraboxfs/internal/tree"
@@ -41,8 +42,9 @@ type mounted struct {
 	control    *control.Server
 	events     *events.Bus
 	listeners  *listeners
-	page       *page.Server // nil: there is none
-	sampler    *sampler     // nil until there is something to count
+	page       *page.Server    // nil: there is none
+	metrics    *metrics.Server // nil: there are none
+	sampler    *sampler        // nil until there is something to count
 	dir        string
 	major      int // of the mount's device
 	minor      int
@@ -75,6 +77,9 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 		return m, err
 	}
 	if err = a.openPage(m); err != nil {
+		return m, err
+	}
+	if err = a.openMetrics(m); err != nil {
 		return m, err
 	}
 	if m.cache, err = a.openCache(sess); err != nil {
@@ -116,6 +121,9 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 	m.sampler = startSampler(m.totals)
 	m.control.Serve(m)
 	a.servePage(m)
+	if m.metrics != nil {
+		m.metrics.Serve(metricsSource{m})
+	}
 	return m, nil
 }
 
@@ -259,6 +267,9 @@ func (m *mounted) close() error {
 	var errs []error
 	if m.page != nil {
 		errs = append(errs, m.page.Close())
+	}
+	if m.metrics != nil {
+		errs = append(errs, m.metrics.Close())
 	}
 	if m.sampler != nil {
 		m.sampler.close()

@@ -85,6 +85,7 @@ var onlyFor = map[string][]string{
 	"./emulator":         {"./cmd", "./test"},
 	"./internal/control": {"./cmd", "./internal/page", "./test"},
 	"./internal/page":    {"./cmd", "./test"},
+	"./internal/metrics": {"./cmd", "./test"},
 	"./internal/demo":    {"./cmd", "./test"},
 	gofuse:               {"./fs", "./test"},
 }

@@ -121,6 +121,9 @@ func (c *Client) send(ctx context.Context, method, route string, v any) (io.Read
 		return nil, err
 	}
 	resp, err := c.http.Do(req)
+	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" && ctx.Err() == nil {
+		err = ErrGone // it was there when this client was made
+	}
 	if err != nil {
 		return nil, fmt.Errorf("control socket %q: %w", c.path, err)
 	}

@@ -6,11 +6,13 @@ import (
 	"time"
 )
 
+// Unit is what durations are counted in, about a microsecond: a bucket of a Histogram ends at each of its multiples by a power of two.
+const Unit time.Duration = 1024
+
 const (
-	unit    = 1024 // nanoseconds: durations are counted in these, about a microsecond
-	subBits = 3    // each power of two is split in so many bits' worth of buckets: a bucket is at most an eighth wide
+	subBits = 3 // each power of two is split in so many bits' worth of buckets: a bucket is at most an eighth wide
 	subs    = 1 << subBits
-	powers  = 30 // of units: the last bucket begins at an hour and takes all that is longer
+	powers  = 30 // of Unit: the last bucket begins at an hour and takes all that is longer
 	buckets = subs + powers*subs
 )
 
@@ -38,7 +40,7 @@ func (h *Histogram) Counts() Counts {
 
 // bucketOf is the index of the bucket that d, not negative, belongs to.
 func bucketOf(d time.Duration) int {
-	v := uint64(d) / unit
+	v := uint64(d / Unit)
 	if v < subs {
 		return int(v)
 	}
@@ -49,10 +51,10 @@ func bucketOf(d time.Duration) int {
 // bucketEnd is the duration that everything in bucket i is shorter than.
 func bucketEnd(i int) time.Duration {
 	if i < subs {
-		return time.Duration(i+1) * unit
+		return time.Duration(i+1) * Unit
 	}
 	power := (i - subs) / subs
-	return time.Duration(subs+(i-subs)%subs+1) << power * unit
+	return time.Duration(subs+(i-subs)%subs+1) << power * Unit
 }
 
 // Counts is the content of a Histogram at one time, or what came in between two.

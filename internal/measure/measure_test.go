@@ -62,7 +62,7 @@ func TestQuantilesAgreeWithSorting(t *testing.T) {
 		}
 		want, is := list[rank-1], got.Quantile(q)
 		require.Greater(t, is, want)
-		require.LessOrEqual(t, is, want+want/subs+unit)
+		require.LessOrEqual(t, is, want+want/subs+Unit)
 		d := rapid.SampledFrom(list).Draw(t, "within")
 		shorter := 0
 		for _, o := range list {
@@ -111,7 +111,7 @@ func TestRecordingDoesNotAllocate(t *testing.T) {
 	}))
 }
 
-func TestProgramsAreLookedUpOnceASecond(t *testing.T) {
+func TestProgramsAreLookedUpNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		name, asked := "bash", 0
 		p := NewPrograms(func(uint32) string { asked++; return name }, time.Now)

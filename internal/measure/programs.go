@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	seenSlots   = 256         // threads whose program is remembered
-	seenLife    = time.Second // a thread that was replaced by another, or runs another program now, is told apart after this
-	maxPrograms = 256         // names; what comes later counts as OtherPrograms
+	seenSlots   = 256                    // threads whose program is remembered
+	seenLife    = 100 * time.Millisecond // a thread that was replaced by another, or runs another program now, is told apart after this
+	maxPrograms = 256                    // names; what comes later counts as OtherPrograms
 )
 
 // Names that are no program's.
@@ -58,7 +58,8 @@ func NewPrograms(nameOf func(tid uint32) string, now func() time.Time) *Programs
 	return &Programs{nameOf: nameOf, now: now, began: now(), byName: make(map[string]*Program)}
 }
 
-// Of returns the program of a thread, at a time that now has told. It looks the name up once a second at most, unless many threads take turns.
+// Of returns the program of a thread, at a time that now has told. It looks the name up ten times a second at most, unless many threads take turns:
+// a shell that opens a file for a program becomes that program a moment later.
 func (p *Programs) Of(tid uint32, at time.Time) *Program {
 	since := at.Sub(p.began)
 	slot := &p.seen[tid%seenSlots]
