@@ -17,7 +17,7 @@ func (f *FS) Drain(ctx context.Context) error {
 	var mu sync.Mutex
 	var errs []error
 	g := new(errgroup.Group)
-	g.SetLimit(f.opts.Uploads)
+	g.SetLimit(f.uploads.limit())
 	for _, c := range f.dirty.list() {
 		g.Go(func() error {
 			if err := f.drainOne(ctx, c); err != nil {

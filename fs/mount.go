@@ -120,6 +120,7 @@ func newFS(o Options) (*FS, error) {
 	f.purges.round = make(chan struct{}, 1)
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.quota.fs, f.uploads.fs, f.deletes.fs, f.purges.fs, f.feed.fs, f.ahead.fs = f, f, f, f, f, f
+	f.uploads.most = f.opts.Uploads
 	f.tree.mu.Lock()
 	f.tree.root = f.newInodeLocked(0, true)
 	f.tree.root.ino, f.tree.root.top = 1, o.Guest == ""

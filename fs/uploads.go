@@ -18,6 +18,7 @@ type uploads struct {
 	order   []*content // those not in waiting have had their turn
 	waiting map[*content]struct{}
 	workers int // goroutines of work
+	most    int // of them; guarded by mu
 	paused  map[PauseReason]struct{}
 	sent    int // files, since the queue was empty last
 }
@@ -37,12 +38,27 @@ func (u *uploads) add(c *content) {
 	u.startLocked()
 }
 
+// SetUploads changes how many files are sent at a time that nobody waits for. Those under way are not ended.
+func (f *FS) SetUploads(n int) {
+	f.uploads.mu.Lock()
+	defer f.uploads.mu.Unlock()
+	f.uploads.most = n
+	f.uploads.startLocked()
+}
+
+// limit is how many files are sent at a time.
+func (u *uploads) limit() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.most
+}
+
 // startLocked brings the workers to their number. It needs mu.
 func (u *uploads) startLocked() {
 	if len(u.waiting) == 0 || u.fs.held() != nil {
 		return
 	}
-	for len(u.paused) == 0 && u.workers < min(u.fs.opts.Uploads, len(u.waiting)+u.workers) {
+	for len(u.paused) == 0 && u.workers < min(u.most, len(u.waiting)+u.workers) {
 		if !u.fs.spawn(u.work) {
 			return
 		}
@@ -66,7 +82,7 @@ func (u *uploads) work(ctx context.Context) {
 func (u *uploads) next(ctx context.Context) *content {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if len(u.paused) > 0 || len(u.waiting) == 0 || ctx.Err() != nil || u.fs.held() != nil {
+	if len(u.paused) > 0 || len(u.waiting) == 0 || ctx.Err() != nil || u.fs.held() != nil || u.workers > u.most {
 		u.workers--
 		return nil
 	}

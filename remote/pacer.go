@@ -79,8 +79,8 @@ func (r *RateLimit) UnmarshalText(text []byte) error {
 // file. With RateAuto it adds to the rate while calls queue up and succeed, and halves it when
 // the service complains (AIMD).
 type pacer struct {
-	auto    bool
-	limiter *rate.Limiter // nil: off
+	burst int
+	rate  atomic.Pointer[pace] // never nil
 
 	waited atomic.Int64 // calls for somebody that wait for their turn
 
@@ -90,39 +90,56 @@ type pacer struct {
 	crowded bool      // guarded by mu; a call has waited since the last success
 }
 
+// pace is how fast calls may go.
+type pace struct {
+	auto    bool
+	limiter *rate.Limiter // nil: off
+}
+
 func newPacer(r RateLimit, burst int) *pacer {
-	p := &pacer{auto: r == RateAuto}
-	switch {
-	case p.auto:
-		p.limiter = rate.NewLimiter(autoStart, burst)
-	case !r.off:
-		p.limiter = rate.NewLimiter(rate.Limit(r.perSecond), burst)
-	}
+	p := &pacer{burst: burst}
+	p.set(r)
 	return p
 }
+
+// set changes the rate. Calls that wait already go at the old one.
+func (p *pacer) set(r RateLimit) {
+	to := &pace{auto: r == RateAuto}
+	switch {
+	case to.auto:
+		to.limiter = rate.NewLimiter(autoStart, p.burst)
+	case !r.off:
+		to.limiter = rate.NewLimiter(rate.Limit(r.perSecond), p.burst)
+	}
+	p.rate.Store(to)
+}
+
+// SetPace changes how fast API calls may follow each other.
+func (c *Client) SetPace(r RateLimit) { c.pacer.set(r) }
 
 // wait returns when a call may start, or with the cause when ctx ends first.
 func (p *pacer) wait(ctx context.Context) error {
 	if err := p.pause(ctx); err != nil {
 		return err
 	}
-	if p.limiter == nil {
+	limiter := p.rate.Load().limiter
+	if limiter == nil {
 		return context.Cause(ctx)
 	}
 	if isUnhurried(ctx) {
-		if err := p.letOthersGo(ctx); err != nil {
+		if err := p.letOthersGo(ctx, limiter); err != nil {
 			return err
 		}
 	} else {
 		p.waited.Add(1)
 		defer p.waited.Add(-1)
 	}
-	if p.limiter.Tokens() < 1 {
+	if limiter.Tokens() < 1 {
 		p.mu.Lock()
 		p.crowded = true
 		p.mu.Unlock()
 	}
-	if err := p.limiter.Wait(ctx); err != nil {
+	if err := limiter.Wait(ctx); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}
@@ -143,10 +160,10 @@ func isUnhurried(ctx context.Context) bool { return ctx.Value(unhurried{}) != ni
 const yieldEvery = 20 * time.Millisecond
 
 // letOthersGo waits while calls wait that somebody waits for.
-func (p *pacer) letOthersGo(ctx context.Context) error {
+func (p *pacer) letOthersGo(ctx context.Context, limiter *rate.Limiter) error {
 	tick := time.NewTicker(yieldEvery)
 	defer tick.Stop()
-	for p.waited.Load() > 0 || p.limiter.Tokens() < 1 {
+	for p.waited.Load() > 0 || limiter.Tokens() < 1 {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -158,10 +175,11 @@ func (p *pacer) letOthersGo(ctx context.Context) error {
 
 // Pace is how many calls a second the client makes at most at present; 0 is without bound.
 func (c *Client) Pace() float64 {
-	if c.pacer.limiter == nil {
+	limiter := c.pacer.rate.Load().limiter
+	if limiter == nil {
 		return 0
 	}
-	return float64(c.pacer.limiter.Limit())
+	return float64(limiter.Limit())
 }
 
 // pause waits until the time the service named last.
@@ -195,7 +213,8 @@ func (p *pacer) heard(err error) {
 // succeeded lets an automatic rate grow by one call a second for each second of success, but
 // only while the rate is what holds calls up.
 func (p *pacer) succeeded() {
-	if !p.auto {
+	at := p.rate.Load()
+	if !at.auto {
 		return
 	}
 	p.mu.Lock()
@@ -204,8 +223,8 @@ func (p *pacer) succeeded() {
 		return
 	}
 	p.crowded = false
-	now := float64(p.limiter.Limit())
-	p.limiter.SetLimit(rate.Limit(min(autoMax, now+1/now)))
+	now := float64(at.limiter.Limit())
+	at.limiter.SetLimit(rate.Limit(min(autoMax, now+1/now)))
 }
 
 // throttled holds all calls up for the time the service asked for, and halves an automatic
@@ -217,8 +236,8 @@ func (p *pacer) throttled(after time.Duration) {
 	if until := now.Add(min(after, maxPause)); after > 0 && until.After(p.resume) {
 		p.resume = until
 	}
-	if p.auto && now.Sub(p.cut) >= time.Second {
+	if at := p.rate.Load(); at.auto && now.Sub(p.cut) >= time.Second {
 		p.cut = now
-		p.limiter.SetLimit(max(autoMin, p.limiter.Limit()/2))
+		at.limiter.SetLimit(max(autoMin, at.limiter.Limit()/2))
 	}
 }

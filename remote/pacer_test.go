@@ -37,7 +37,7 @@ func TestPacerOffNeverWaits(t *testing.T) {
 func TestPacerAutoFindsItsRange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer(RateAuto, 1)
-		assert.InDelta(t, autoStart, float64(p.limiter.Limit()), 0)
+		assert.InDelta(t, autoStart, float64(p.rate.Load().limiter.Limit()), 0)
 		busy := func(d time.Duration) {
 			for end := time.Now().Add(d); time.Now().Before(end); {
 				require.NoError(t, p.wait(t.Context()))
@@ -45,18 +45,18 @@ func TestPacerAutoFindsItsRange(t *testing.T) {
 			}
 		}
 		busy(10 * time.Second) // grows by one a second
-		assert.InDelta(t, 18, float64(p.limiter.Limit()), 1)
+		assert.InDelta(t, 18, float64(p.rate.Load().limiter.Limit()), 1)
 		busy(time.Minute)
-		assert.InDelta(t, autoMax, float64(p.limiter.Limit()), 0.01)
+		assert.InDelta(t, autoMax, float64(p.rate.Load().limiter.Limit()), 0.01)
 		for range 5 { // one burst
 			p.throttled(0)
 		}
-		assert.InDelta(t, autoMax/2, float64(p.limiter.Limit()), 0.01)
+		assert.InDelta(t, autoMax/2, float64(p.rate.Load().limiter.Limit()), 0.01)
 		for range 10 {
 			time.Sleep(time.Second)
 			p.throttled(0)
 		}
-		assert.InDelta(t, autoMin, float64(p.limiter.Limit()), 0)
+		assert.InDelta(t, autoMin, float64(p.rate.Load().limiter.Limit()), 0)
 	})
 }
 
@@ -68,7 +68,7 @@ func TestPacerAutoDoesNotGrowWhenIdle(t *testing.T) {
 			p.succeeded()
 			time.Sleep(time.Second)
 		}
-		assert.InDelta(t, autoStart, float64(p.limiter.Limit()), 0)
+		assert.InDelta(t, autoStart, float64(p.rate.Load().limiter.Limit()), 0)
 	})
 }
 

@@ -13,18 +13,20 @@ import (
 // error stream, in colour on a terminal. verbosity is the count of -v, or negative for -q; a level that was set wins over both. done
 // releases the file.
 func (a *app) openLog(verbosity int) (log *slog.Logger, done func() error, err error) {
+	a.leastLevel = new(slog.LevelVar)
+	a.leastLevel.Set(a.level(verbosity))
 	path, moved := a.logFile, (func(*os.File))(nil)
 	if a.daemon != nil && a.daemon.log != "" {
 		path, moved = a.daemon.log, becomeStreams
 	}
 	if path == "" {
-		return slog.New(a.logHandler(a.err, a.level(verbosity))), func() error { return nil }, nil
+		return slog.New(a.logHandler(a.err, a.leastLevel)), func() error { return nil }, nil
 	}
 	f, err := openLogFile(path, moved)
 	if err != nil {
 		return nil, nil, usage("open", path, "check --log-file", "%w", withoutPath(err))
 	}
-	return slog.New(a.logHandler(f, a.level(verbosity))), f.Close, nil
+	return slog.New(a.logHandler(f, a.leastLevel)), f.Close, nil
 }
 
 // level is the least level to log.
@@ -50,7 +52,7 @@ func (c *config) level(verbosity int) slog.Level {
 	return slog.LevelInfo
 }
 
-func (c *config) logHandler(out io.Writer, level slog.Level) slog.Handler {
+func (c *config) logHandler(out io.Writer, level slog.Leveler) slog.Handler {
 	if c.logFormat.value == "json" {
 		return slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level})
 	}

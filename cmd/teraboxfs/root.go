@@ -23,6 +23,8 @@ type app struct {
 	args []string     // the command line
 	log  *slog.Logger // valid inside a command's run
 
+	leastLevel *slog.LevelVar // that is logged
+
 	verbose      int
 	quiet        bool
 	mountOptions []string       // arguments of -o
@@ -71,7 +73,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.cacheCommand(), a.queueCommand(), a.infoCommand(), a.refreshCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.aboutCommand(), a.trashCommand(),
 		a.shareCommand(), a.teraboxdlCommand(), a.serviceCommand(), a.packageFilesCommand(),
 		a.lsCommand(), a.statCommand(), a.catCommand(), a.getCommand(), a.putCommand(), a.mkdirCommand(), a.mvCommand(), a.rmCommand(), a.cpCommand(),
-		a.duCommand(), a.verifyCommand(), a.doctorCommand(), a.fsckCommand(), a.configCommand(), a.versionCommand(),
+		a.duCommand(), a.verifyCommand(), a.doctorCommand(), a.fsckCommand(), a.setCommand(), a.configCommand(), a.versionCommand(),
 	)
 	root.AddCommand(topicCommands()...)
 	a.completeChoices(root)

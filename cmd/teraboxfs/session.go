@@ -26,8 +26,9 @@ type session struct {
 	recalled bool           // the service could not be asked; account is from before
 	root     string         // path of the drive that is mounted
 	drive    fs.Drive
-	pace     func() float64 // calls a second to the service; nil: none are made
-	feed     fs.Feed        // nil: nobody tells what changes
+	pace     func() float64         // calls a second to the service; nil: none are made
+	setPace  func(remote.RateLimit) // nil where pace is
+	feed     fs.Feed                // nil: nobody tells what changes
 	fetcher  func(fs.Located) blockcache.Fetcher
 	uploader writeback.Uploader      // nil: only reading is possible
 	bin      fs.Bin                  // of the account; nil for a share
@@ -107,7 +108,7 @@ func (a *app) openAccount(ctx context.Context, cred credential, name, root strin
 	}
 	return &session{
 		name: name, login: cred.account, account: account, standing: st, recalled: recalled, root: root,
-		drive: mapped, feed: mapped, pace: client.Pace, traffic: client.Traffic, calls: client.Calls, uploader: mapped, bin: mapped, thumbs: mapped.Thumbnail,
+		drive: mapped, feed: mapped, pace: client.Pace, setPace: client.SetPace, traffic: client.Traffic, calls: client.Calls, uploader: mapped, bin: mapped, thumbs: mapped.Thumbnail,
 		fetcher: func(l fs.Located) blockcache.Fetcher { return rangeFetcher{mapped, l} },
 		closers: []func() error{client.Close},
 	}, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -46,9 +47,15 @@ type mounted struct {
 	metrics    *metrics.Server // nil: there are none
 	sampler    *sampler        // nil until there is something to count
 	dir        string
-	major      int // of the mount's device
-	minor      int
-	started    time.Time
+
+	env      environment
+	logLevel *slog.LevelVar
+	setting  sync.Mutex        // held by Set
+	live     map[string]string // settings that Set can change, as they are; guarded by setting
+
+	major   int // of the mount's device
+	minor   int
+	started time.Time
 
 	work  sync.WaitGroup     // goroutines of spawn
 	quit  context.CancelFunc // ends them
@@ -70,6 +77,10 @@ func (a *app) mountSession(sess *session, dir string) (m *mounted, err error) {
 		}
 	}()
 	limitMemory(a.env, int64(a.memCache))
+	m.env, m.logLevel, m.live = a.env, a.leastLevel, map[string]string{}
+	for name := range liveSettings {
+		m.live[name] = a.find(name).Value.String()
+	}
 	if m.control, err = control.Listen(a.runtimeDirectory(), control.ID(dir)); err != nil {
 		if errors.Is(err, control.ErrTaken) {
 			err = fmt.Errorf("%w: %w", errBusy, err)

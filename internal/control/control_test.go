@@ -79,6 +79,22 @@ func (d *fakeDaemon) Login(_ context.Context, req LoginRequest) (LoginResult, er
 	return LoginResult{Taken: true, State: AccountState{State: StateOK}}, nil
 }
 
+func (d *fakeDaemon) Set(_ context.Context, req SetRequest) (SetResult, error) {
+	if req.Values["no"] != "" {
+		return SetResult{}, &Refusal{Msg: "not while it runs", Code: 2}
+	}
+	return SetResult{[]LiveSetting{{"uploads", req.Values["uploads"]}}}, nil
+}
+
+func TestSettingsAreChangedOrRefused(t *testing.T) {
+	c := serve(t, socketDir(t), newFakeDaemon())
+	got, err := c.Set(t.Context(), SetRequest{map[string]string{"uploads": "2"}})
+	require.NoError(t, err)
+	assert.Equal(t, SetResult{[]LiveSetting{{"uploads", "2"}}}, got)
+	_, err = c.Set(t.Context(), SetRequest{map[string]string{"no": "2"}})
+	assert.Equal(t, &Refusal{Msg: "not while it runs", Code: 2}, err)
+}
+
 func (d *fakeDaemon) Cache(_ context.Context, req CacheRequest, emit func(CacheLine) error) error {
 	for _, path := range req.Paths {
 		if path == "/bad" {

@@ -14,6 +14,7 @@
 //	POST /v1/queue    QueueRequest; QueueLine, one JSON value a line, until Done
 //	POST /v1/cache    CacheRequest; CacheLine, likewise
 //	POST /v1/info     PathRequest; PathInfo or a Refusal
+//	POST /v1/set      SetRequest; SetResult or a Refusal
 //	POST /v1/refresh  PathRequest; Refreshed or a Refusal
 //
 // # Trust

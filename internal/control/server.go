@@ -84,6 +84,7 @@ func (s *Server) Serve(d Daemon) {
 	mux.HandleFunc("POST /v1/cache", func(w http.ResponseWriter, r *http.Request) { answerLines(w, r, d.Cache, lastCacheLine) })
 	mux.HandleFunc("POST /v1/info", func(w http.ResponseWriter, r *http.Request) { answerOne(w, r, d.Info) })
 	mux.HandleFunc("POST /v1/login", func(w http.ResponseWriter, r *http.Request) { answerOne(w, r, d.Login) })
+	mux.HandleFunc("POST /v1/set", func(w http.ResponseWriter, r *http.Request) { answerOne(w, r, d.Set) })
 	mux.HandleFunc("POST /v1/refresh", func(w http.ResponseWriter, r *http.Request) { answerOne(w, r, d.Refresh) })
 	mux.HandleFunc("POST /v1/samples", func(w http.ResponseWriter, r *http.Request) { answerOne(w, r, d.Samples) })
 	mux.HandleFunc("GET /v1/watch", func(w http.ResponseWriter, r *http.Request) { watch(w, r, d) })

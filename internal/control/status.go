@@ -102,6 +102,8 @@ type Daemon interface {
 	PageLink(ctx context.Context, _ struct{}) (PageLink, error)
 	// Login takes up the login that is stored for the account. An error may be a *Refusal.
 	Login(ctx context.Context, req LoginRequest) (LoginResult, error)
+	// Set changes settings of the running mount. An error may be a *Refusal.
+	Set(ctx context.Context, req SetRequest) (SetResult, error)
 }
 
 // ID names the mount at an absolute mount point: readable, unique, and short enough for a socket's
