@@ -109,7 +109,7 @@ type observer struct {
 }
 
 func newObserver() *observer {
-	o := &observer{programs: measure.NewPrograms(measure.ProcessName, time.Now)}
+	o := &observer{programs: measure.NewPrograms(measure.ProcessName)}
 	for op, name := range operationNames {
 		o.rows[op] = o.group.Row(name)
 	}

@@ -56,7 +56,7 @@ func (t *traffic) ended(ctx context.Context, op string, began time.Time, err err
 	if err != nil {
 		failure = "cancelled"
 		if ctx.Err() == nil {
-			failure = failureName(err)
+			failure = FailureName(err)
 		}
 	}
 	if e := errorOf(err); e != nil && ctx.Err() == nil && e.Throttled() {
@@ -73,8 +73,8 @@ func (t *traffic) retried(err error) {
 	}
 }
 
-// failureName is the kind of an error in a word or two, as figures are labelled.
-func failureName(err error) string {
+// FailureName is the kind of an error in a word or two, as figures are labelled.
+func FailureName(err error) string {
 	for _, kind := range []struct {
 		err  error
 		name string

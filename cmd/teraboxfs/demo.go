@@ -121,7 +121,7 @@ func demoText(dir string) string {
   mpv $D/Videos/bounce.avi                play it and jump around
   cp -rL /usr/share/common-licenses $D/   write; cp ends when the drive has it
   df -h $D                                the drive's quota
-  teraboxfs mounts
+  teraboxfs stats --plot                  watch it at work; status, profile and stats --by-process say more
 
 Ctrl-C here, or 'teraboxfs umount %[1]s', ends it.`, dir, demoLatency)
 }

@@ -37,7 +37,7 @@ func (m *mounted) statusOf(sess *session, f *fs.FS) control.Status {
 		s.Page = m.page.Place()
 	}
 	if m.sampler != nil {
-		if s.Now = nowOf(m.sampler.samples(control.SamplesRequest{})); s.Now != nil {
+		if s.Now = nowOf(m.sampler.samples(control.SamplesRequest{}), s.State); s.Now != nil {
 			s.Now.DiskLimit = m.cache.Stats().Disk.Limit
 		}
 	}

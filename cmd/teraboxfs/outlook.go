@@ -37,8 +37,9 @@ const (
 	margin      = 0.8
 )
 
-// nowOf is how a mount does at present by its samples, the oldest first; nil when there are none.
-func nowOf(samples []control.Sample) *control.Now {
+// nowOf is how a mount does at present by its samples, the oldest first, and the state of its account, which may be nil; nil when there are
+// no samples.
+func nowOf(samples []control.Sample, account *control.AccountState) *control.Now {
 	if len(samples) == 0 {
 		return nil
 	}
@@ -49,6 +50,9 @@ func nowOf(samples []control.Sample) *control.Now {
 		Requests: a(sum.Requests), Failed: a(sum.Failed), Operations: a(sum.Operations),
 		OpenFiles: sum.OpenFiles, DiskUsed: sum.DiskUsed,
 		Bottleneck: bottleneckOf(samples, runtime.GOMAXPROCS(0)), Plays: playsOf(samples),
+	}
+	if account != nil && account.State == control.StateThrottled {
+		now.Bottleneck = control.Bottleneck{Kind: control.BottleneckThrottle, Why: "the account is throttled; calls are tried now and then"}
 	}
 	if all := joined(samples); all.Hits+all.Misses > 0 {
 		share := hitShare(all)

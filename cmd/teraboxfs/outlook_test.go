@@ -91,16 +91,17 @@ func TestPlaysIsWhatTheLinkGaveMostOfTheTime(t *testing.T) {
 }
 
 func TestNowIsTheLastTenSeconds(t *testing.T) {
-	assert.Nil(t, nowOf(nil))
+	assert.Nil(t, nowOf(nil, nil))
 	now := nowOf(samplesOf(20, func(i int, s *control.Sample) {
 		s.Read, s.Requests, s.Hits, s.Misses, s.OpenFiles = int64(i)*100, 2, 3, 1, int64(i)
-	}))
+	}), &control.AccountState{State: control.StateOK})
 	assert.InDelta(t, 1450, now.Read, 1e-9)
 	assert.InDelta(t, 2, now.Requests, 1e-9)
 	require.NotNil(t, now.HitShare)
 	assert.InDelta(t, 0.75, *now.HitShare, 1e-9)
 	assert.EqualValues(t, 19, now.OpenFiles)
-	first := nowOf(samplesOf(1, func(_ int, s *control.Sample) { s.Seconds = 0 }))
+	first := nowOf(samplesOf(1, func(_ int, s *control.Sample) { s.Seconds = 0 }), &control.AccountState{State: control.StateThrottled})
 	assert.Zero(t, first.Read)
+	assert.Equal(t, control.BottleneckThrottle, first.Bottleneck.Kind)
 	assert.Nil(t, first.HitShare)
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -34,4 +36,25 @@ func TestSamplesAreWhatHappenedSinceTheLast(t *testing.T) {
 	got = s.samples(control.SamplesRequest{})
 	assert.Len(t, got, control.SamplesKept)
 	assert.Equal(t, now.at, got[len(got)-1].At)
+}
+
+// TestSamplerTakesOneASecond: also when the machine was asleep or too busy for a while, the figures belong to the time they are of.
+func TestSamplerTakesOneASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var read atomic.Int64
+		s := startSampler(func() totals { return totals{at: time.Now(), read: read.Load()} })
+		defer s.close()
+		for range 5 {
+			read.Add(100)
+			time.Sleep(control.SampleEvery)
+		}
+		time.Sleep(control.SampleEvery / 2)
+		got := s.samples(control.SamplesRequest{})
+		require.Len(t, got, 5)
+		for i, one := range got {
+			assert.InDelta(t, 1, one.Seconds, 1e-9)
+			assert.InDelta(t, 100, perSecond(one.Read, one), 1e-9, "sample %d", i)
+		}
+		assert.InDelta(t, 100, perSecond(joined(got).Read, joined(got)), 1e-9)
+	})
 }

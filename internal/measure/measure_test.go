@@ -101,7 +101,7 @@ func TestGroupCountsBetweenTwoTimes(t *testing.T) {
 func TestRecordingDoesNotAllocate(t *testing.T) {
 	var g Group
 	row, began := g.Row("read"), time.Now()
-	programs := NewPrograms(func(uint32) string { return "cat" }, func() time.Time { return began })
+	programs := NewPrograms(func(uint32) string { return "cat" })
 	programs.Of(4711, began)
 	var slow Slowest
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
@@ -114,7 +114,7 @@ func TestRecordingDoesNotAllocate(t *testing.T) {
 func TestProgramsAreLookedUpNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		name, asked := "bash", 0
-		p := NewPrograms(func(uint32) string { asked++; return name }, time.Now)
+		p := NewPrograms(func(uint32) string { asked++; return name })
 		p.Of(7, time.Now()).Opens.Add(1)
 		name = "cat" // it runs another program now
 		p.Of(7, time.Now()).Opens.Add(1)
@@ -133,7 +133,7 @@ func TestProgramsAreLookedUpNowAndThen(t *testing.T) {
 
 func TestProgramsAreBounded(t *testing.T) {
 	n := 0
-	p := NewPrograms(func(uint32) string { n++; return fmt.Sprint("p", n) }, time.Now)
+	p := NewPrograms(func(uint32) string { n++; return fmt.Sprint("p", n) })
 	for tid := range uint32(2 * maxPrograms) {
 		p.Of(tid+1, time.Now()).Opens.Add(1)
 	}
@@ -198,7 +198,7 @@ func TestRecordingIsSafe(t *testing.T) {
 func BenchmarkRecord(b *testing.B) {
 	var g Group
 	row := g.Row("read")
-	programs := NewPrograms(func(uint32) string { return "cat" }, time.Now)
+	programs := NewPrograms(func(uint32) string { return "cat" })
 	for b.Loop() {
 		began := time.Now()
 		ended := time.Now()

@@ -37,7 +37,6 @@ type Program struct {
 // Programs tells programs apart by the names of their processes. Make it with NewPrograms.
 type Programs struct {
 	nameOf func(tid uint32) string
-	now    func() time.Time
 	began  time.Time
 
 	seen [seenSlots]atomic.Pointer[sighting] // by tid modulo their number: whoever comes last has the place
@@ -54,11 +53,11 @@ type sighting struct {
 }
 
 // NewPrograms returns an empty set. nameOf tells the name of the process that a thread belongs to, "" when it cannot.
-func NewPrograms(nameOf func(tid uint32) string, now func() time.Time) *Programs {
-	return &Programs{nameOf: nameOf, now: now, began: now(), byName: make(map[string]*Program)}
+func NewPrograms(nameOf func(tid uint32) string) *Programs {
+	return &Programs{nameOf: nameOf, began: time.Now(), byName: make(map[string]*Program)}
 }
 
-// Of returns the program of a thread, at a time that now has told. It looks the name up ten times a second at most, unless many threads take turns:
+// Of returns the program of a thread at this time, which is now. It looks the name up ten times a second at most, unless many threads take turns:
 // a shell that opens a file for a program becomes that program a moment later.
 func (p *Programs) Of(tid uint32, at time.Time) *Program {
 	since := at.Sub(p.began)

@@ -73,6 +73,7 @@ type Client struct {
 	asked    http.RoundTripper // api, watched if that is wanted
 	data     *http.Transport
 	reader   *remote.LinkReader
+	calls    measure.Group
 	resolve  *remote.Flights[*share]
 	backoff  remote.Backoff
 	now      func() time.Time
@@ -209,8 +210,8 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// Calls returns what reading through the links came to. What resolves them the ledger counts.
-func (c *Client) Calls() []measure.Totals { return c.reader.Calls() }
+// Calls returns what the calls of the link service came to, under names that begin with "teraboxdl-", and reading through its links.
+func (c *Client) Calls() []measure.Totals { return append(c.reader.Calls(), c.calls.Totals()...) }
 
 // String names the origin and no secret.
 func (c *Client) String() string { return "teraboxdl.Client{" + c.base.String() + "}" }

@@ -112,8 +112,19 @@ func (c *Client) authorize(req *http.Request, r request) error {
 	return nil
 }
 
-// send makes one request and reads its answer whole.
+// send makes one request and reads its answer whole. It is counted.
 func (c *Client) send(ctx context.Context, r request) (reply, error) {
+	began, failure := time.Now(), ""
+	rep, err := c.ask(ctx, r)
+	if err != nil {
+		failure = remote.FailureName(err)
+	}
+	c.calls.Row("teraboxdl-"+r.op).Record(time.Since(began), failure)
+	return rep, err
+}
+
+// ask is send, uncounted.
+func (c *Client) ask(ctx context.Context, r request) (reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptLimit)
 	defer cancel()
 	resp, err := c.open(ctx, r)
