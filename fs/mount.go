@@ -116,6 +116,7 @@ func (f *FS) untilUnmounted() {
 func newFS(o Options) (*FS, error) {
 	o.setDefaults()
 	f := &FS{opts: o, started: o.Now(), closed: make(chan struct{}), paths: newPathLocks(), seen: newObserver()}
+	f.seen.log = o.Log
 	f.local = newLocalOnly(o.LocalDir, o.LocalNames)
 	f.purges.round = make(chan struct{}, 1)
 	f.ctx, f.cancel = context.WithCancel(context.Background())

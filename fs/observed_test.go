@@ -50,6 +50,31 @@ func TestObservedForwardsEveryRequest(t *testing.T) {
 	assert.Len(t, o.group.Totals(), int(operations), "a row for each")
 }
 
+// TestAHandlerThatPanicsFailsAlone: whatever the handler of a request does, the process lives, and the request fails with EIO.
+func TestAHandlerThatPanicsFailsAlone(t *testing.T) {
+	o := observed{newObserver(), nil} // to call it is a panic
+	as := reflect.TypeFor[fuse.RawFileSystem]()
+	for m := range as.Methods() {
+		switch m.Name {
+		case "String", "SetDebug", "Init", "OnUnmount", "Forget":
+			continue
+		}
+		var args []reflect.Value
+		for in := range m.Type.Ins() {
+			if in.Kind() == reflect.Pointer {
+				args = append(args, reflect.New(in.Elem()))
+			} else {
+				args = append(args, reflect.Zero(in))
+			}
+		}
+		for _, r := range reflect.ValueOf(o).MethodByName(m.Name).Call(args) {
+			if code, ok := r.Interface().(fuse.Status); ok {
+				assert.Equal(t, fuse.EIO, code, m.Name)
+			}
+		}
+	}
+}
+
 // recorder says which method was called.
 type recorder struct{ got string }
 

@@ -1,6 +1,9 @@
 package fs
 
 import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -106,6 +109,7 @@ type observer struct {
 	programs *measure.Programs
 	slow     measure.Slowest
 	open     atomic.Int64 // files
+	log      *slog.Logger // nil: nobody is told
 }
 
 func newObserver() *observer {
@@ -125,6 +129,21 @@ func (o *observer) note(op operation, began time.Time, code fuse.Status) (ended 
 	ended = time.Now()
 	o.rows[op].Record(ended.Sub(began), failure)
 	return ended
+}
+
+// survive is deferred by every request: a panic of its handler is an error of that request alone. What the handler had locked and does
+// not unlock by a deferred call stays locked.
+func (o *observer) survive(op operation, code *fuse.Status) {
+	broken := recover()
+	if broken == nil {
+		return
+	}
+	*code = fuse.EIO
+	o.rows[op].Record(0, "EIO")
+	if o.log != nil {
+		o.log.Error("a fault of teraboxfs itself: the request failed, and the mount goes on; please report it",
+			"op", operationNames[op], "panic", fmt.Sprint(broken), "stack", string(debug.Stack()))
+	}
 }
 
 // errnoName is a code as programmers know it.
