@@ -274,6 +274,11 @@ func (d *deletes) forget(p string, deleted bool) {
 	}
 	if deleted {
 		w.dir.buryLocked(name, tomb.fsID)
+		if l := w.dir.listing; l.partial {
+			if _, pending := w.dir.removedSinceLocked(question{seq: t.seq}); !pending {
+				l.partial, l.stale = false, d.fs.opts.Now()
+			}
+		}
 		return
 	}
 	delete(w.dir.listing.tombs, name)

@@ -23,6 +23,7 @@ type listFlight struct {
 	err   error // valid once done is closed
 
 	// Guarded by fs.tree.mu.
+	pages int           // that have come
 	shown []dirEntry    // in the service's order
 	grew  chan struct{} // closed, and another in its place, when shown has grown
 }
@@ -196,10 +197,12 @@ func (dir *inode) fetchAt(ctx context.Context, p string, flight *listFlight, q q
 // tree.mu.
 func (dir *inode) showLocked(page []remote.Entry, flight *listFlight, q question) (hidden int) {
 	l := dir.listing
+	flight.pages++
 	for i := range page {
 		name := page[i].Name()
 		if len(name) > maxName {
 			hidden++
+			l.hides = l.rounds // rmdir must not take it along
 			continue
 		}
 		if n := l.children[name]; n != nil && n.round == flight.round {
@@ -223,9 +226,28 @@ func (dir *inode) finishLocked(flight *listFlight, q question) {
 			delete(dir.listing.tombs, name)
 		}
 	}
+	if removed, pending := dir.removedSinceLocked(q); removed && flight.pages > 1 {
+		// Pages are counted from the front: what was removed meanwhile moved others to a page that had come already. They are neither shown
+		// nor gone; another listing tells, when the service has deleted all.
+		if dir.listing.partial = pending; !pending {
+			dir.listing.stale = dir.fs.opts.Now()
+		}
+		return
+	}
+	dir.listing.partial = false
 	for name, n := range dir.listing.children {
 		if n.round != flight.round {
 			dir.applyLocked(name, nil, q)
 		}
 	}
+}
+
+// removedSinceLocked says whether names were removed here that the service may have had when q was asked, and whether it may have some of them
+// still. It needs tree.mu.
+func (dir *inode) removedSinceLocked(q question) (removed, pending bool) {
+	for _, t := range dir.listing.tombs {
+		removed = removed || t.pending || t.change > q.seq
+		pending = pending || t.pending
+	}
+	return removed, pending
 }

@@ -27,7 +27,8 @@ type directory struct {
 	stale    time.Time // listings asked for before this are not to be used
 	failed   time.Time // when the last attempt to renew it failed
 	loaded   bool      // its local entries are among the children
-	hides    uint32    // of rounds, the last in which the service had a directory under a name that is this machine's
+	hides    uint32    // of rounds, the last in which the service had something that is not shown: a name too long, or a directory under one that is this machine's
+	partial  bool      // it may lack names; it is renewed when nothing of it is to be deleted any more
 	recalled bool      // it was stored by an earlier mount
 	flight   *listFlight
 	rounds   uint32 // counts flights
