@@ -278,6 +278,9 @@ func (f *FS) applyChangeLocked(news []place, p string, e *remote.Entry, q questi
 	dir.applyLocked(name, e, q)
 	dir.unsavedLocked()
 	after := l.children[name]
+	if after != nil && after != before {
+		after.until = q.at.Add(listingLag).UnixNano() // a listing that trails behind may lack it
+	}
 	if l.flight != nil || !after.shows(e) {
 		l.stale = f.opts.Now() // a listing under way, or what this mount did lately, may be older or younger than this
 	}

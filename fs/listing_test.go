@@ -117,3 +117,22 @@ func TestDirectoriesOfHiddenNamesAreNotRemoved(t *testing.T) {
 	require.ErrorIs(t, f.rmdir(t.Context(), f.tree.root, "d"), errNotEmpty)
 	assert.Empty(t, drive.removed)
 }
+
+// TestWhatTheFeedToldIsNotGone: a file that the change feed told of stays, although a listing that trails behind does not have it yet.
+func TestWhatTheFeedToldIsNotGone(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	drive := &pages{names: [][]string{{"a"}}}
+	f := testFS(t, drive, &now)
+	require.Equal(t, "[a]", namesOf(t, f))
+	f.tree.mu.Lock()
+	f.applyChangeLocked(nil, "/n", &remote.Entry{Path: "/n", FsID: 5, Size: 1}, question{seq: f.tree.seq, at: now, lags: true})
+	f.tree.mu.Unlock()
+	now = now.Add(time.Second)
+	require.NoError(t, f.tree.root.refresh(t.Context(), now))
+	_, err := f.tree.root.child(t.Context(), "n")
+	require.NoError(t, err, "the listing lags")
+	now = now.Add(listingLag)
+	require.NoError(t, f.tree.root.refresh(t.Context(), now))
+	_, err = f.tree.root.child(t.Context(), "n")
+	require.ErrorIs(t, err, remote.ErrNotExist, "by now it would have it")
+}

@@ -41,7 +41,7 @@ func deletesGoInBatches(t *testing.T, mode string) {
 	require.Zero(t, teraboxfs(t, m.home, "queue", "wait", m.Dir).code)
 	calls := emu.calls()
 	require.Equal(t, []string{"kept"}, emu.names("/"))
-	require.LessOrEqual(t, calls["filemanager"], 40, "%v", calls)
+	require.LessOrEqual(t, calls["filemanager"], 100, "%v", calls) // a dozen on a quiet machine: a batch goes out a moment after its first
 	m.Unmount()
 }
 
