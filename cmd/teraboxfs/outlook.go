@@ -24,6 +24,9 @@ const (
 	// mostly is the share of the deciding samples in which something must have been so.
 	mostly = 0.8
 
+	// pressing is the share of the streams that, coming, keeps the link full: between two ranges a stream has none. The cache goes by the same.
+	pressing = 0.6
+
 	// nearlyAll is the share of the processors that, used, leaves none to speak of.
 	nearlyAll = 0.85
 
@@ -129,14 +132,19 @@ func bottleneckOf(samples []control.Sample, cores int) control.Bottleneck {
 		return control.Bottleneck{Kind: control.BottleneckDisk, Why: fmt.Sprintf("the cache's disk did not take %s of %s", bytesText(sum.NotCached), bytesText(sum.Fetched))}
 	case used >= nearlyAll*float64(cores):
 		return control.Bottleneck{Kind: control.BottleneckUs, Why: fmt.Sprintf("this process uses %.1f of %d processors", used, cores)}
-	case busy(func(s control.Sample) bool { return s.Fetching > 0 && s.Fetching >= s.Streams }):
-		return control.Bottleneck{Kind: control.BottleneckLink, Why: fmt.Sprintf("all %d streams are busy, %s/s", sum.Streams, bytesText(int64(carried)))}
+	case busy(isFull):
+		return control.Bottleneck{Kind: control.BottleneckLink, Why: fmt.Sprintf("the streams, %d at present, are busy: %s/s", sum.Streams, bytesText(int64(carried)))}
 	case busy(func(s control.Sample) bool { return s.Sending > 0 }):
 		return control.Bottleneck{Kind: control.BottleneckLink, Why: fmt.Sprintf("%d parts are on their way up, %s/s", sum.Sending, bytesText(int64(carried)))}
 	case sum.Fetching > 0:
 		return control.Bottleneck{Kind: control.BottleneckPrograms, Why: fmt.Sprintf("%d of %d streams are busy: programs ask for no more at a time", sum.Fetching, sum.Streams)}
 	}
 	return control.Bottleneck{Kind: control.BottleneckPrograms, Why: "programs get all they ask for"}
+}
+
+// isFull reports whether as many ranges were coming as the link takes.
+func isFull(s control.Sample) bool {
+	return s.Fetching > 0 && float64(s.Fetching) >= pressing*float64(s.Streams)
 }
 
 // isQuiet reports whether nothing to speak of is going on; used is processors.
@@ -157,7 +165,7 @@ func throttledLately(samples []control.Sample) (n int64) {
 }
 
 // playsOf is the bitrate of a film that plays without a stop; nil when next to nothing was fetched. A second counts when ranges were
-// coming at both its ends: at full load when those were as many as there are streams.
+// coming at both its ends: at full load when those were enough for the streams.
 func playsOf(samples []control.Sample) *control.Plays {
 	var full, any []float64
 	for i := 1; i < len(samples); i++ {
@@ -167,7 +175,7 @@ func playsOf(samples []control.Sample) *control.Plays {
 		}
 		rate := 8 * perSecond(s.Fetched, s)
 		any = append(any, rate)
-		if was.Fetching >= was.Streams && s.Fetching >= s.Streams {
+		if isFull(was) && isFull(s) {
 			full = append(full, rate)
 		}
 	}

@@ -29,7 +29,7 @@ func TestBottleneckIsDecidedByTheFirstRuleThatHolds(t *testing.T) {
 		why  string
 	}{
 		"nothing":     {func(int, *control.Sample) {}, control.BottleneckIdle, "nothing is read, written or sent"},
-		"all streams": {fetching, control.BottleneckLink, "all 4 streams are busy, 20 MiB/s"},
+		"all streams": {fetching, control.BottleneckLink, "the streams, 4 at present, are busy: 20 MiB/s"},
 		"throttled 35 s ago, quiet since": {func(i int, s *control.Sample) {
 			if i == 24 {
 				s.Throttled = 1
@@ -52,11 +52,15 @@ func TestBottleneckIsDecidedByTheFirstRuleThatHolds(t *testing.T) {
 		"a disk that misses little": {func(i int, s *control.Sample) {
 			fetching(i, s)
 			s.NotCached = mib
-		}, control.BottleneckLink, "all 4 streams are busy, 20 MiB/s"},
+		}, control.BottleneckLink, "the streams, 4 at present, are busy: 20 MiB/s"},
 		"our processors": {func(i int, s *control.Sample) {
 			fetching(i, s)
 			s.CPU = 1.8
 		}, control.BottleneckUs, "this process uses 1.8 of 2 processors"},
+		"three of four streams": {func(i int, s *control.Sample) {
+			fetching(i, s)
+			s.Fetching = 3
+		}, control.BottleneckLink, "the streams, 4 at present, are busy: 20 MiB/s"},
 		"parts": {func(_ int, s *control.Sample) { s.Sent, s.Sending = 5*mib, 2 }, control.BottleneckLink, "2 parts are on their way up, 5.0 MiB/s"},
 		"one range at a time": {func(_ int, s *control.Sample) { s.Fetched, s.Fetching = mib, 1 }, control.BottleneckPrograms,
 			"1 of 4 streams are busy: programs ask for no more at a time"},
@@ -65,7 +69,7 @@ func TestBottleneckIsDecidedByTheFirstRuleThatHolds(t *testing.T) {
 			if i < 59 {
 				fetching(i, s)
 			}
-		}, control.BottleneckLink, "all 4 streams are busy, 16 MiB/s"},
+		}, control.BottleneckLink, "the streams, 4 at present, are busy: 16 MiB/s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := bottleneckOf(samplesOf(60, tc.set), 2)

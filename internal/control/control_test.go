@@ -227,7 +227,7 @@ func TestProfileAndProgramsComeBack(t *testing.T) {
 	p, err := c.Profile(t.Context(), ProfileRequest{Seconds: 2})
 	require.NoError(t, err)
 	assert.EqualValues(t, 2, p.Seconds)
-	assert.EqualValues(t, 3, p.Operations[0].Failed())
+	assert.Equal(t, map[string]int64{"EIO": 1, "EINTR": 2}, p.Operations[0].Errors)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	_, err = c.Profile(ctx, ProfileRequest{Seconds: 3600})

@@ -38,14 +38,6 @@ type Latency struct {
 	MaxMS   float64          `json:"max_ms"`
 }
 
-// Failed is how many of the calls failed.
-func (l Latency) Failed() (n int64) {
-	for _, k := range l.Errors {
-		n += k
-	}
-	return n
-}
-
 // Slow is one operation that took long.
 type Slow struct {
 	Operation string    `json:"operation"`

@@ -58,14 +58,6 @@ type Totals struct {
 	Retries  int64
 }
 
-// Failed is how many calls failed, in whatever way.
-func (t *Totals) Failed() (n int64) {
-	for _, k := range t.Failures {
-		n += k
-	}
-	return n
-}
-
 // Group is rows by name. The zero value is empty. It is safe for concurrent use.
 type Group struct {
 	mu   sync.Mutex

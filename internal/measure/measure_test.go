@@ -88,7 +88,6 @@ func TestGroupCountsBetweenTwoTimes(t *testing.T) {
 	require.Len(t, got, 2)
 	assert.Equal(t, "list", got[0].Name)
 	assert.Equal(t, map[string]int64{"throttled": 1}, got[0].Failures)
-	assert.EqualValues(t, 1, got[0].Failed())
 	assert.EqualValues(t, 1, got[0].Took.N())
 	assert.Equal(t, 2*time.Second, got[0].Took.Mean())
 	assert.EqualValues(t, 10, got[0].In)
