@@ -38,17 +38,17 @@ func TestSamplesAreWhatHappenedSinceTheLast(t *testing.T) {
 	assert.Equal(t, now.at, got[len(got)-1].At)
 }
 
-// TestSamplerTakesOneASecond: also when the machine was asleep or too busy for a while, the figures belong to the time they are of.
+// TestSamplerTakesOneASecond: what happened in a second is in its sample.
 func TestSamplerTakesOneASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var read atomic.Int64
 		s := startSampler(func() totals { return totals{at: time.Now(), read: read.Load()} })
 		defer s.close()
+		time.Sleep(control.SampleEvery / 2) // between two samples
 		for range 5 {
 			read.Add(100)
 			time.Sleep(control.SampleEvery)
 		}
-		time.Sleep(control.SampleEvery / 2)
 		got := s.samples(control.SamplesRequest{})
 		require.Len(t, got, 5)
 		for i, one := range got {
