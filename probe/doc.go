@@ -1,4 +1,4 @@
-// Package probe asks a real account how the service answers what docs/protocol.md leaves open.
+// Package probe asks a real account how the service answers what docs/protocol.md leaves open, and measures what its link brings.
 //
 // # Vocabulary
 //

@@ -114,3 +114,30 @@ func TestAnInterruptedProbeCleansUp(t *testing.T) {
 		assert.Empty(t, page)
 	}
 }
+
+// TestAnInterruptedBenchCleansUp: it too removes its directory, whatever it was doing.
+func TestAnInterruptedBenchCleansUp(t *testing.T) {
+	running, err := emulator.Start(emulator.Config{}, "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, running.Close()) })
+	c, err := remote.New(remote.Config{BaseURL: running.URL, Cookie: "demo", Rate: remote.RateOff})
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	_, err = c.Login(t.Context())
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	b := &probe.Bench{Service: c, Dir: "/", Rand: rand.New(rand.NewPCG(1, 2)), Now: time.Now, Size: 8 << 20, Streams: 2, Parts: 2}
+	f, left, err := b.Run(ctx, func(step string) {
+		if step == "one stream" {
+			cancel()
+		}
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Empty(t, left)
+	assert.Positive(t, f.SendOne)
+	assert.Zero(t, f.GetMany, "nothing that was not measured")
+	for page, err := range c.List(t.Context(), "/") {
+		require.NoError(t, err)
+		assert.Empty(t, page)
+	}
+}

@@ -73,7 +73,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.cacheCommand(), a.queueCommand(), a.infoCommand(), a.refreshCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.aboutCommand(), a.trashCommand(),
 		a.shareCommand(), a.teraboxdlCommand(), a.serviceCommand(), a.packageFilesCommand(),
 		a.lsCommand(), a.statCommand(), a.catCommand(), a.getCommand(), a.putCommand(), a.mkdirCommand(), a.mvCommand(), a.rmCommand(), a.cpCommand(),
-		a.duCommand(), a.verifyCommand(), a.doctorCommand(), a.fsckCommand(), a.setCommand(), a.configCommand(), a.versionCommand(),
+		a.duCommand(), a.verifyCommand(), a.doctorCommand(), a.fsckCommand(), a.benchCommand(), a.setCommand(), a.configCommand(), a.versionCommand(),
 	)
 	root.AddCommand(topicCommands()...)
 	a.completeChoices(root)
