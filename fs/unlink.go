@@ -292,7 +292,7 @@ func (f *FS) removeDir(ctx context.Context, n *inode) error {
 	empty, hides := n.emptyLocked() && !forgotten, n.listing.hides != 0 && n.listing.hides == n.listing.rounds
 	f.tree.mu.RUnlock()
 	if hides {
-		f.opts.Log.Warn("a directory is not removed: the drive has something in it that is not shown here, a name too long or one of --local-only", "path", n.path())
+		f.opts.Log.Warn("a directory is not removed: the drive has something in it that is not shown: a name too long, or one that --local-only hides", "path", n.path())
 	}
 	if !empty || hides {
 		return errNotEmpty
